@@ -1,0 +1,1 @@
+"""Typer commands; `app.py` is the table of names and the one place where errors become exit codes."""
