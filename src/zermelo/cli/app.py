@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from zermelo import __version__
-from zermelo.cli.click import click
+from zermelo.cli.click import Command, UsageError
 from zermelo.errors import ZermeloError, ZermeloWarning, nearest
 
 __all__ = ["main"]
@@ -41,7 +41,7 @@ class LazyGroup(TyperGroup):
             return None
         target, summary, _ = COMMANDS[cmd_name]
         if ctx.resilient_parsing or _is_help(ctx):
-            return click.Command(cmd_name, help=summary, short_help=summary)
+            return Command(cmd_name, help=summary, short_help=summary)
         module, _, attribute = target.partition(":")
         found: Any = getattr(importlib.import_module(module), attribute)
         return as_command(cmd_name, found)
@@ -65,7 +65,7 @@ def as_command(name: str, found: Any) -> Any:
     """A click command from a function or a typer app."""
     if isinstance(found, typer.Typer):
         command = get_command(found)
-    elif isinstance(found, click.Command):
+    elif isinstance(found, Command):
         command = found
     else:
         single = typer.Typer(add_completion=False)
@@ -110,12 +110,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(code if isinstance(code, int) else 0)
     except ZermeloError as error:
         sys.exit(_fail(error.code, error.line(), error.hint, error.exit_code, as_json))
-    except click.exceptions.Exit as error:
+    except typer.Exit as error:
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         again = "zermelo " + " ".join(args)
         sys.exit(_fail("interrupted", "stopped; nothing finished is lost", f"`{again}` goes on", 130, as_json))
-    except click.UsageError as error:
+    except UsageError as error:
         where = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
         sys.exit(_fail("usage", error.format_message() + where, None, 2, as_json))
     except BrokenPipeError:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
-click: Any
-try:
-    from typer import _click
+import typer
 
-    click = _click
-except ImportError:  # typer before it carried its own copy
-    import importlib
+__all__ = ["Command", "UsageError"]
 
-    click = importlib.import_module("click")
-
-__all__ = ["click"]
+# typer.BadParameter derives from click's UsageError, wherever that click lives
+UsageError: Any = typer.BadParameter.__mro__[1]
+Command: Any = importlib.import_module(typer.Context.__mro__[1].__module__).Command
