@@ -26,6 +26,7 @@ __all__ = ["main"]
 # name → (module:attribute, one line of help, heading). The attribute is a function or a typer.Typer.
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "methods": ("zermelo.cli.methods:methods", "List the published methods and what is done of each.", "Reference"),
+    "claims": ("zermelo.cli.claims:app", "Run published claims in miniature: list, run, report.", "Reference"),
     "explain": ("zermelo.cli.explain:explain", "Explain the code of an error or a warning.", "Reference"),
 }
 
