@@ -80,7 +80,7 @@ def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float
 
 
 def above(figure: str, threshold: float = 0.0) -> Callable[[Summary], Verdict]:
-    """The commonest rule: reproduced where the whole interval lies above `threshold`, partly where only the mean does."""
+    """Reproduced where the whole interval lies above `threshold`, partly where only the mean does."""
 
     def rule(summary: Summary) -> Verdict:
         if summary.low[figure] > threshold:
