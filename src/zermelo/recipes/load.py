@@ -1,0 +1,152 @@
+"""A YAML file and `key=value` overrides into a `Recipe`; whatever is wrong is said with file, line and suggestion."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from zermelo.errors import DataError, SettingError, nearest
+from zermelo.recipes.schema import Recipe
+
+__all__ = ["load_recipe", "parse_overrides", "shipped"]
+
+STEPS = ("sample", "judge", "inject", "pairs", "reward", "select", "evaluate")
+Path_ = tuple[str | int, ...]
+
+
+def shipped() -> dict[str, Path]:
+    """name → path of the recipes that come with the package."""
+    folder = Path(str(files(__package__))) / "shipped"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read, override and validate a recipe.
+
+    Args:
+        source: A YAML file, or the name of a shipped recipe (`quickstart`).
+        overrides: `key=value` with dots (`align.dpo.lr=1e-5`); values are YAML.
+    Raises:
+        SettingError: the file is no YAML, a key is unknown, a value has the wrong type; with file and line.
+    """
+    path = shipped().get(str(source), Path(source))
+    if not path.is_file():
+        guess = nearest(str(source), list(shipped()))
+        hint = f"did you mean `{guess}`?" if guess else "shipped recipes: " + ", ".join(shipped())
+        raise SettingError("no-recipe", f"{source}: no such file", hint=hint)
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        raw = yaml.load(text, Loader=_Loader)
+    except UnicodeDecodeError as error:
+        raise DataError("not-utf8", f"{path}: not UTF-8 at byte {error.start}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = None if mark is None else mark.line + 1
+        problem = getattr(error, "problem", None) or str(error)
+        raise SettingError("bad-yaml", f"not YAML: {problem}", file=str(path), row=line) from error
+    if not isinstance(raw, dict):
+        raise SettingError("bad-yaml", "a recipe is a mapping of settings and steps", file=str(path), row=1)
+    for key, value in parse_overrides(overrides):
+        _put(raw, key, value)
+    for step in STEPS:  # `judge:` with nothing behind it asks for the step with its defaults
+        if step in raw and raw[step] is None:
+            raw[step] = {}
+    try:
+        return Recipe.model_validate(raw)
+    except ValidationError as error:
+        raise _explain(error, str(path), _lines(node)) from None
+
+
+def parse_overrides(overrides: Sequence[str]) -> list[tuple[tuple[str, ...], Any]]:
+    """`align.dpo.lr=1e-5` → (("align", "dpo", "lr"), 1e-5)."""
+    found = []
+    for item in overrides:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise SettingError("usage", f"{item!r}: an override is key=value, such as align.dpo.lr=1e-5")
+        found.append((tuple(key.split(".")), yaml.load(value, Loader=_Loader)))
+    return found
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 reads 1e-5 as text; people mean the number."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$"),
+    list("-+0123456789."),
+)
+
+
+def _put(raw: dict[str, Any], key: tuple[str, ...], value: Any) -> None:
+    for part in key[:-1]:
+        if not isinstance(raw.get(part), dict):
+            raw[part] = {}
+        raw = raw[part]
+    raw[key[-1]] = value
+
+
+def _lines(node: Any) -> dict[Path_, int]:
+    """Path of keys → 1-based line, for every node of the document."""
+    found: dict[Path_, int] = {}
+
+    def walk(item: Any, path: Path_) -> None:
+        found[path] = item.start_mark.line + 1
+        if isinstance(item, yaml.MappingNode):
+            for key, value in item.value:
+                walk(value, (*path, key.value))
+                found[(*path, key.value)] = key.start_mark.line + 1
+        elif isinstance(item, yaml.SequenceNode):
+            for index, value in enumerate(item.value):
+                walk(value, (*path, index))
+
+    if node is not None:
+        walk(node, ())
+    return found
+
+
+def _explain(error: ValidationError, file: str, lines: Mapping[Path_, int]) -> SettingError:
+    """The first problem, as one line with its place."""
+    first = error.errors()[0]
+    path: Path_ = tuple(first["loc"])
+    line = next((lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines), None)
+    dotted = ".".join(map(str, path)) or "recipe"
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(path[:-1])
+        guess = nearest(str(path[-1]), known)
+        advice = f"did you mean `{guess}`?" if guess else "known: " + ", ".join(known)
+        return SettingError("unknown-setting", f"{dotted}: no such setting; {advice}", file=file, row=line)
+    if first["type"] == "missing":
+        return SettingError("missing-setting", f"{dotted}: missing; a recipe needs it", file=file, row=line)
+    message = first["msg"].removeprefix("Value error, ")
+    got = "" if first["type"] == "value_error" else f". Got {first['input']!r}"
+    return SettingError("bad-setting", f"{dotted}: {message}{got}", file=file, row=line)
+
+
+def _known_keys(path: Path_) -> list[str]:
+    """Keys that the settings at a path take."""
+    model: Any = Recipe
+    for part in path:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            break
+        found = model.model_fields.get(str(part))
+        model = _model_of(found.annotation) if found is not None else model
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _model_of(annotation: Any) -> Any:
+    """The settings class inside `X | None` or `dict[str, X]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        if (found := _model_of(inner)) is not None:
+            return found
+    return None

@@ -1,0 +1,206 @@
+"""The settings of a recipe, as pydantic models: what a YAML file may say, and nothing else.
+
+A recipe names a model, where its prompts or pairs come from, and steps. Steps run in the order of `Recipe`'s fields;
+a step that is not named is not run.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+__all__ = ["Data", "Evaluate", "Inject", "Judge", "Objective", "Pairs", "Recipe", "Reward", "Sample", "Select"]
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Settings(BaseModel):
+    """Frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Data(Settings):
+    """Where prompts (and what was said about answers) come from.
+
+    Args:
+        files: Files of any supported format; their judgements are used where no `sample` step makes new ones.
+        world: An embedded world instead: `arithmetic` or `style`.
+        prompts: Prompts drawn from a world for training.
+        test_prompts: Prompts kept for evaluation (drawn from a world).
+        test_share: Share of the groups of `files` kept for evaluation; a prompt is never on both sides.
+        format: Name of the format, where detection is not wanted.
+        columns: Own column names, `{prompt: question, chosen: good, rejected: bad}`.
+        skip_bad: Set bad rows aside instead of stopping.
+    """
+
+    files: list[str] = []
+    world: Literal["arithmetic", "style"] | None = None
+    prompts: Count = 2500
+    test_prompts: Count = 600
+    test_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    format: str | None = None
+    columns: dict[str, str] | None = None
+    skip_bad: bool = False
+
+    @field_validator("files", mode="before")
+    @classmethod
+    def _one_file_is_a_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Data:
+        if bool(self.files) == (self.world is not None):
+            raise ValueError("name either files or a world")
+        return self
+
+
+class Sample(Settings):
+    """Sample `n` answers for each training prompt from the model."""
+
+    n: Count = 8
+    temperature: Annotated[float, Field(ge=0)] = 1.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    max_tokens: Count = 256
+    batch: Count = 256
+
+
+class Judge(Settings):
+    """Judge answers: `world` (the world's own verifier), a verifier's name, or a reward model's folder.
+
+    Args:
+        scorer: Name or folder.
+        settings: Settings of a named scorer.
+    """
+
+    scorer: str = "world"
+    settings: dict[str, Any] = {}
+
+
+class Inject(Settings):
+    """Inject subtle errors into correct answers; each gives a pair that differs in one place (RISE).
+
+    Args:
+        share: Share of the prompts with a correct answer that get an injected error.
+        errors: Errors injected into one answer.
+    """
+
+    share: Share = 0.25
+    errors: Count = 1
+
+
+class Pairs(Settings):
+    """Comparisons from what was judged: a right answer against a wrong one, a higher rating against a lower.
+
+    Args:
+        per_prompt: At most so many pairs for a prompt, drawn by seed.
+        margin: Least difference of ratings.
+    """
+
+    per_prompt: Count = 2
+    margin: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Training(Settings):
+    """What every training step shares."""
+
+    lr: Positive = 1e-5
+    epochs: Positive = 1.0
+    pairs_per_step: Count = 32
+    tokens: Count = 16384
+    warmup: Share = 0.1
+    schedule: Literal["constant", "linear", "cosine"] = "linear"
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    clip: Positive = 1.0
+    lora: Annotated[int, Field(ge=1)] | None = None
+    overlong: Literal["drop", "cut", "error"] = "drop"
+
+
+class Reward(Training):
+    """Train a Bradley–Terry reward model on the pairs: the model itself with a scalar head, or a head on embeddings.
+
+    Args:
+        encoder: `minilm` or any sentence-transformers model: a head on frozen embeddings instead of the model.
+    """
+
+    lr: Positive = 3e-4
+    encoder: str | None = None
+
+
+class Objective(Training):
+    """One alignment: an objective (a name with its settings, or a list that is summed) and its training settings.
+
+    Args:
+        objective: `{dpo: {beta: 0.1}}` or `[{dpo: {beta: 0.1}}, {sft: {}, weight: 0.5}]`.
+        data: `pairs`, or `right`: the answers judged right, for supervised fine-tuning.
+    """
+
+    objective: dict[str, Any] | list[dict[str, Any]]
+    data: Literal["pairs", "right"] = "pairs"
+
+
+class Select(Settings):
+    """Best-of-N at test time: `n` samples from the start policy for each of `prompts` held-out prompts."""
+
+    n: Annotated[int, Field(ge=2)] = 16
+    prompts: Count = 300
+
+
+class Evaluate(Settings):
+    """Sample once from every policy on the held-out prompts and compare with the start.
+
+    Args:
+        temperature: Sampling temperature.
+        samples: Answers a prompt and policy.
+        shown: Prompts whose answers are shown side by side in the report.
+    """
+
+    temperature: Annotated[float, Field(ge=0)] = 1.0
+    samples: Count = 1
+    shown: Count = 10
+
+
+class Recipe(Settings):
+    """A whole recipe.
+
+    Args:
+        model: A Transformers causal language model (folder or hub name), or `world` for the world's own tiny policy.
+        data: See `Data`; a plain string or list names files.
+        seed: Everything random derives from it.
+        max_tokens: Longest answer in tokens, sampled or trained on.
+    """
+
+    model: str
+    data: Data
+    seed: Annotated[int, Field(ge=0)] = 0
+    max_tokens: Count = 512
+    dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
+    threads: Annotated[int, Field(ge=0)] = 0
+    sample: Sample | None = None
+    judge: Judge | None = None
+    inject: Inject | None = None
+    pairs: Pairs = Pairs()
+    reward: Reward | None = None
+    align: dict[str, Objective] = {}
+    select: Select | None = None
+    evaluate: Evaluate | None = None
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _files_alone(cls, value: Any) -> Any:
+        return {"files": value} if isinstance(value, str | list) else value
+
+    @model_validator(mode="after")
+    def _order(self) -> Recipe:
+        if self.model == "world" and self.data.world is None:
+            raise ValueError("model: world needs data: {world: …}")
+        if self.sample is not None and self.judge is None:
+            raise ValueError("sample needs judge: nobody has said anything about new answers yet")
+        if self.inject is not None and self.data.world is None:
+            raise ValueError("inject needs a world whose errors it knows")
+        if self.select is not None and self.reward is None:
+            raise ValueError("select needs reward: best-of-N chooses by a reward model")
+        return self
