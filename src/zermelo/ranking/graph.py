@@ -1,0 +1,71 @@
+"""The comparison graph: its pieces, and who can have a finite maximum-likelihood rating (Ford's condition)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["pieces", "strong_components"]
+
+Ints = NDArray[np.int64]
+
+
+def pieces(first: Ints, second: Ints, size: int) -> Ints:
+    """Connected pieces of an undirected graph, numbered by their smallest member. [P]"""
+    label = np.arange(size)
+    while True:
+        low = np.minimum(label[first], label[second])
+        new = label.copy()
+        np.minimum.at(new, first, low)
+        np.minimum.at(new, second, low)
+        new = new[new]  # pointer jumping: a chain of P players takes log P rounds, not P
+        if np.array_equal(new, label):
+            return np.unique(label, return_inverse=True)[1].astype(np.int64)
+        label = new
+
+
+def strong_components(source: Ints, target: Ints, size: int) -> Ints:
+    """Strongly connected components of a directed graph (Tarjan, without recursion). [P]
+
+    With an edge i → j for every pair in which i beat j, ratings are finite exactly within a component (Ford, 1957).
+    """
+    order = np.argsort(source, kind="stable")
+    ends = target[order].tolist()
+    start = np.searchsorted(source[order], np.arange(size + 1)).tolist()
+    number, low, component = [-1] * size, [0] * size, [-1] * size
+    open_, stack = [False] * size, []
+    clock = n_components = 0
+    for root in range(size):
+        if number[root] >= 0:
+            continue
+        path = [(root, start[root])]
+        number[root] = low[root] = clock
+        clock += 1
+        stack.append(root)
+        open_[root] = True
+        while path:
+            node, edge = path[-1]
+            if edge < start[node + 1]:
+                path[-1] = (node, edge + 1)
+                other = ends[edge]
+                if number[other] < 0:
+                    number[other] = low[other] = clock
+                    clock += 1
+                    stack.append(other)
+                    open_[other] = True
+                    path.append((other, start[other]))
+                elif open_[other]:
+                    low[node] = min(low[node], number[other])
+                continue
+            path.pop()
+            if path:
+                low[path[-1][0]] = min(low[path[-1][0]], low[node])
+            if low[node] == number[node]:
+                while True:
+                    member = stack.pop()
+                    open_[member] = False
+                    component[member] = n_components
+                    if member == node:
+                        break
+                n_components += 1
+    return np.asarray(component, dtype=np.int64)
