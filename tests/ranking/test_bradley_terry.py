@@ -146,7 +146,7 @@ def test_a_player_against_itself_is_left_out_and_counted() -> None:
 
 def test_bad_scores_and_weights_are_refused() -> None:
     one, two = np.array([0]), np.array([1])
-    with pytest.raises(DataError, match="battle 1: score 1.5"):
+    with pytest.raises(DataError, match=r"battle 1: score 1\.5"):
         count(one, two, np.array([1.5]), players=["a", "b"])
     with pytest.raises(DataError, match="weight nan"):
         count(one, two, np.array([1.0]), players=["a", "b"], weight=np.array([np.nan]))
