@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from zermelo.errors import SettingError, one_of
 from zermelo.ranking.counts import Counts
-from zermelo.ranking.graph import pieces, strong_components
+from zermelo.ranking.graph import pieces, reach, strong_components, strongly_connected
 from zermelo.ranking.likelihood import LIKELIHOODS, Parts, Ties
 from zermelo.ranking.result import FitInfo, Ratings
 
@@ -145,18 +145,18 @@ def unbeaten(counts: Counts, piece: Ints) -> tuple[Floats, list[str]]:
     beat, beaten = counts.score > 0, counts.n - counts.score > 0
     source = np.concatenate([counts.first[beat], counts.second[beaten]])
     target = np.concatenate([counts.second[beat], counts.first[beaten]])
-    component = strong_components(source, target, size)
     limit = np.zeros(size)
-    sizes = np.bincount(component)
-    if len(sizes) == int(piece.max()) + 1:
+    if strongly_connected(source, target, piece):
         return limit, []
+    component = strong_components(source, target, size)
+    sizes = np.bincount(component)
     warnings = []
     for number in range(int(piece.max()) + 1):
         inside = np.flatnonzero(piece == number)
         core = component[inside[np.argmax(sizes[component[inside]])]]
         if sizes[core] == len(inside):
             continue
-        above, below = _reach(component == core, target, source), _reach(component == core, source, target)
+        above, below = reach(component == core, target, source), reach(component == core, source, target)
         outside = inside[component[inside] != core]
         limit[outside] = np.where(above[outside], np.inf, np.where(below[outside], -np.inf, np.nan))
     for value, words in ((np.inf, "never lost to"), (-np.inf, "never took a point off")):
@@ -170,17 +170,6 @@ def unbeaten(counts: Counts, piece: Ints) -> tuple[Floats, list[str]]:
             f"no rating at all (their battles do not place them): {', '.join(names[:5])}; a prior gives one"
         )
     return limit, warnings
-
-
-def _reach(start: NDArray[np.bool_], source: Ints, target: Ints) -> NDArray[np.bool_]:
-    """Nodes that can be reached from `start` along edges source → target."""
-    found = start.copy()
-    while True:
-        new = found.copy()
-        new[target[found[source]]] = True
-        if np.array_equal(new, found):
-            return found
-        found = new
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["pieces", "strong_components"]
+__all__ = ["pieces", "reach", "strong_components", "strongly_connected"]
 
 Ints = NDArray[np.int64]
 
@@ -22,6 +22,24 @@ def pieces(first: Ints, second: Ints, size: int) -> Ints:
         if np.array_equal(new, label):
             return np.unique(label, return_inverse=True)[1].astype(np.int64)
         label = new
+
+
+def reach(start: NDArray[np.bool_], source: Ints, target: Ints) -> NDArray[np.bool_]:
+    """Nodes that can be reached from `start` along edges source → target. [P]"""
+    found = start.copy()
+    while True:
+        new = found.copy()
+        new[target[found[source]]] = True
+        if np.array_equal(new, found):
+            return found
+        found = new
+
+
+def strongly_connected(source: Ints, target: Ints, piece: Ints) -> bool:
+    """Whether every piece is strongly connected: one member of each reaches all of it, forwards and backwards."""
+    start = np.zeros(len(piece), dtype=bool)
+    start[np.unique(piece, return_index=True)[1]] = True
+    return bool(reach(start, source, target).all() and reach(start, target, source).all())
 
 
 def strong_components(source: Ints, target: Ints, size: int) -> Ints:
