@@ -2,6 +2,9 @@
 
 records.py     Response, Judgement, Group: the data model
 schema.py      the native Arrow schema (Parquet)
+reading.py     read_groups, detect: files of any known format to groups (files.py, formats/)
+writing.py     write_groups: groups to a file of any format
+suspicions.py  why a group is suspicious
 journal.py     finished units of an interrupted run
 """
 
@@ -13,13 +16,47 @@ from zermelo.lazy import attach
 
 if TYPE_CHECKING:
     from zermelo.feedback.journal import Journal
+    from zermelo.feedback.preferences import Preference, preferences
+    from zermelo.feedback.protocol import Format
+    from zermelo.feedback.reading import ReadReport, detect, read_groups
     from zermelo.feedback.records import Group, Judgement, Message, Response, Span, prompt_key
+    from zermelo.feedback.rejects import Rejects
+    from zermelo.feedback.suspicions import suspicions
+    from zermelo.feedback.writing import WriteReport, write_groups
 
-__all__ = ["Group", "Journal", "Judgement", "Message", "Response", "Span", "prompt_key"]
+__all__ = [
+    "Format",
+    "Group",
+    "Journal",
+    "Judgement",
+    "Message",
+    "Preference",
+    "ReadReport",
+    "Rejects",
+    "Response",
+    "Span",
+    "WriteReport",
+    "detect",
+    "preferences",
+    "prompt_key",
+    "read_groups",
+    "suspicions",
+    "write_groups",
+]
 
 __getattr__, __dir__ = attach(
     __name__,
     {
+        "Format": "protocol",
+        "Preference": "preferences",
+        "ReadReport": "reading",
+        "Rejects": "rejects",
+        "WriteReport": "writing",
+        "detect": "reading",
+        "preferences": "preferences",
+        "read_groups": "reading",
+        "suspicions": "suspicions",
+        "write_groups": "writing",
         "Group": "records",
         "Journal": "journal",
         "Judgement": "records",

@@ -1,0 +1,443 @@
+"""Files to rows: globs, folders, compression, standard input; JSON lines, JSON, CSV, Parquet, Arrow; all streaming.
+
+Text containers are read as bytes, line by line, so that a broken line is named by its number however far down it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import glob
+import gzip
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal, TypeAlias
+
+from zermelo.errors import DataError
+
+__all__ = ["BadRow", "Container", "RawRow", "Source", "expand", "open_source"]
+
+Container: TypeAlias = Literal["jsonl", "json", "csv", "parquet", "arrow"]
+SUFFIXES: dict[str, Container] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
+}
+COMPRESSED = (".gz", ".zst")
+NOT_DATA = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}
+BATCH_ROWS = 256
+SPACES = re.compile(r"[ \t\r\n]*")
+MAX_FIELD = 1 << 30  # the csv module stops at 128 kB a field by default; long answers are fine
+
+
+@dataclass(frozen=True, slots=True)
+class RawRow:
+    """A parsed row: its number and columns."""
+
+    number: int
+    fields: Mapping[str, Any]
+    raw: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that could not be parsed: the error, and what stood there."""
+
+    number: int
+    error: DataError
+    raw: bytes | str
+
+
+@dataclass(frozen=True)
+class Source:
+    """One opened file: its container, whether it is native, and its rows (to be read once)."""
+
+    path: str
+    label: str
+    container: Container
+    rows: Iterator[RawRow | BadRow]
+    native: bool = False
+    fields: tuple[str, ...] | None = None
+    total: int | None = None
+
+
+def expand(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Files named by paths, globs (`data/*.jsonl.gz`), folders of known files, or `-`; in sorted order per argument.
+
+    Raises:
+        DataError: nothing there, a glob that matches nothing, a folder without a known file.
+    """
+    named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    found: list[str] = []
+    for item in named:
+        text = os.fspath(item)
+        if text == "-":
+            found.append(text)
+        elif os.path.isdir(text):
+            inside = sorted(str(path) for path in Path(text).rglob("*") if path.is_file() and _is_data(path))
+            if not inside:
+                raise DataError("no-such-file", "no file of a known kind in this folder", file=text, hint=KNOWN_HINT)
+            found.extend(inside)
+        elif os.path.exists(text):
+            found.append(text)
+        else:
+            matched = sorted(path for path in glob.glob(text, recursive=True) if os.path.isfile(path))
+            if not matched:
+                what = "matches no file" if glob.has_magic(text) else "no such file"
+                raise DataError("no-such-file", what, file=text)
+            found.extend(matched)
+    return list(dict.fromkeys(found))
+
+
+KNOWN_HINT = "known: " + " ".join(SUFFIXES) + ", each also with .gz or .zst where it is text"
+
+
+def _is_data(path: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.parts[-2:])
+    return (
+        not hidden and path.name not in NOT_DATA and ".rejects." not in path.name and suffix_of(path.name) in SUFFIXES
+    )
+
+
+def suffix_of(name: str) -> str:
+    path = Path(name.lower())
+    return Path(path.stem).suffix if path.suffix in COMPRESSED else path.suffix
+
+
+def labels(paths: list[str]) -> list[str]:
+    """A short name for each path: its file name, or as much of the path as tells it from the others."""
+    names = ["stdin" if path == "-" else Path(path).name for path in paths]
+    return [name if names.count(name) == 1 else Path(path).as_posix() for name, path in zip(names, paths, strict=True)]
+
+
+@contextlib.contextmanager
+def open_source(path: str, label: str | None = None) -> Iterator[Source]:
+    """Open a file (`-` is standard input) and say what it holds; its rows are read while it is open.
+
+    Raises:
+        DataError: not there, empty, or a container that cannot be read.
+    """
+    label = label if label is not None else labels([path])[0]
+    with contextlib.ExitStack() as stack:
+        stream = _decompressed(stack.enter_context(_opened(path)), path, stack)
+        head = _peek(stream)
+        if not head:
+            raise no_rows(path, "the file is empty")
+        suffix = suffix_of(path) if path != "-" else ""
+        if head.startswith(b"PAR1"):
+            yield _parquet(_seekable(stream), path, label)
+        elif SUFFIXES.get(suffix) == "parquet":
+            raise DataError("unreadable-file", "not a Parquet file (its first bytes are not PAR1)", file=path)
+        elif head.startswith((b"ARROW1", b"\xff\xff\xff\xff")) or SUFFIXES.get(suffix) == "arrow":
+            yield _arrow(_seekable(stream), path, label)
+        else:
+            container = _text_container(SUFFIXES.get(suffix), head)
+            yield Source(path, label, container, _text_rows(container, stream, head, path, suffix))
+
+
+def no_rows(path: str, what: str) -> DataError:
+    """The error for a file without rows."""
+    return DataError("no-rows", f"{what}; expected at least one row", file=path)
+
+
+def _opened(path: str) -> contextlib.AbstractContextManager[IO[bytes]]:
+    if path == "-":
+        return contextlib.nullcontext(sys.stdin.buffer)
+    try:
+        return open(path, "rb", buffering=1 << 20)
+    except OSError as error:
+        raise DataError("no-such-file", (error.strerror or str(error)).lower(), file=path) from error
+
+
+def _decompressed(stream: IO[bytes], path: str, stack: contextlib.ExitStack) -> io.BufferedReader:
+    buffered = stream if hasattr(stream, "peek") else io.BufferedReader(stream, 1 << 20)  # type: ignore[type-var]
+    head = _peek(buffered)
+    if head.startswith(b"\x1f\x8b"):
+        return io.BufferedReader(stack.enter_context(_Guarded(gzip.GzipFile(fileobj=buffered), path)), 1 << 20)
+    if head.startswith(b"\x28\xb5\x2f\xfd"):
+        import zstandard
+
+        reader = zstandard.ZstdDecompressor().stream_reader(buffered, read_across_frames=True)
+        return io.BufferedReader(stack.enter_context(_Guarded(reader, path)), 1 << 20)
+    return buffered  # type: ignore[return-value]
+
+
+class _Guarded(io.RawIOBase):
+    """A decompressor whose failure is a `DataError` with the file's name."""
+
+    def __init__(self, inner: Any, path: str) -> None:
+        self.inner, self.path, self.seen = inner, path, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self.inner.read(len(buffer))
+        except (OSError, EOFError, ValueError) as error:
+            raise DataError("unreadable-file", f"compressed data is damaged or cut ({error})", file=self.path) from None
+        except Exception as error:  # zstandard raises its own class, which must not be imported for gzip
+            raise DataError("unreadable-file", f"compressed data is damaged or cut ({error})", file=self.path) from None
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _peek(stream: Any) -> bytes:
+    return bytes(stream.peek(1 << 16)[: 1 << 16])
+
+
+def _seekable(stream: Any) -> Any:
+    if stream.seekable() and not isinstance(getattr(stream, "raw", None), _Guarded):
+        return stream
+    return io.BytesIO(stream.read())
+
+
+def _text_container(named: Container | None, head: bytes) -> Container:
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if named == "csv":
+        return "csv"
+    if start.startswith(b"["):
+        first = start.split(b"\n", 1)[0].strip()
+        return "jsonl" if named == "jsonl" and first.endswith(b"]") else "json"
+    if start.startswith(b"{"):
+        first, _, more = start.partition(b"\n")
+        try:
+            json.loads(first)
+        except ValueError:
+            return "json" if named == "json" and more.strip() else "jsonl"
+        return "jsonl"
+    return named or "csv"
+
+
+def _text_rows(
+    container: Container, stream: io.BufferedReader, head: bytes, path: str, suffix: str
+) -> Iterator[RawRow | BadRow]:
+    if container == "jsonl":
+        return _jsonl(stream, path)
+    if container == "json":
+        return _json_array(stream, path)
+    return _csv(stream, path, "\t" if suffix == ".tsv" else _delimiter(head))
+
+
+def _bad(path: str, number: int, code: str, message: str) -> DataError:
+    from zermelo.feedback.protocol import SKIP_HINT
+
+    return DataError(code, message, file=path, row=number, hint=SKIP_HINT)
+
+
+def _jsonl(stream: io.BufferedReader, path: str) -> Iterator[RawRow | BadRow]:
+    loads = json.loads
+    for number, line in enumerate(stream, start=1):
+        if number == 1:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        if line.isspace():
+            continue
+        try:
+            fields = loads(str(line, "utf-8"))
+            if b"\\ud" in line or b"\\uD" in line:
+                json.dumps(fields, ensure_ascii=False).encode()  # a lone surrogate parses, but is no text
+        except UnicodeError as error:
+            yield BadRow(number, _bad(path, number, "not-utf8", _utf8_message(error)), line)
+        except (ValueError, RecursionError) as error:
+            yield BadRow(number, _bad(path, number, "bad-json", _json_message(error)), line)
+        else:
+            if isinstance(fields, dict):
+                yield RawRow(number, fields, line)
+            else:
+                message = f"a {type(fields).__name__}; expected one JSON object a line"
+                yield BadRow(number, _bad(path, number, "bad-json", message), line)
+
+
+def _utf8_message(error: UnicodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte 0x{error.object[error.start]:02x} at position {error.start + 1} is not UTF-8; expected UTF-8 text"
+    return "half a surrogate pair (\\ud800 to \\udfff); expected UTF-8 text"
+
+
+def _json_message(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON: {error.msg.lower()} at column {error.colno}; expected one JSON object a line"
+    return f"not JSON: {'nested too deeply' if isinstance(error, RecursionError) else error}"
+
+
+def _json_array(stream: io.BufferedReader, path: str) -> Iterator[RawRow | BadRow]:
+    """Elements of one JSON array (or one object), parsed from a moving buffer; a break ends the file."""
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig")
+    decoder, buffer, at, number, size = json.JSONDecoder(), "", 0, 0, 1 << 20
+
+    def more() -> bool:
+        nonlocal buffer, at
+        try:
+            piece = text.read(size)
+        except UnicodeDecodeError as error:
+            raise DataError("not-utf8", _utf8_message(error), file=path) from None
+        buffer, at = buffer[at:] + piece, 0
+        return bool(piece)
+
+    def next_mark() -> str:
+        nonlocal at
+        while True:
+            at = SPACES.match(buffer, at).end()  # type: ignore[union-attr]
+            if at < len(buffer):
+                return buffer[at]
+            if not more():
+                return ""
+
+    array = next_mark() == "["
+    at += array
+    while mark := next_mark():
+        if array and mark == "]":
+            return
+        if array and number:
+            if mark != ",":
+                raise DataError("unreadable-file", f"no comma after element {number} of the JSON array", file=path)
+            at += 1
+            next_mark()
+        try:
+            fields, at = decoder.raw_decode(buffer, at)
+        except (ValueError, RecursionError) as error:
+            while not isinstance(error, RecursionError) and more():
+                size *= 2
+                with contextlib.suppress(ValueError):
+                    fields, at = decoder.raw_decode(buffer, at)
+                    break
+            else:
+                message = f"element {number + 1} of the JSON array: {_json_message(error).removesuffix(' a line')}"
+                raise DataError("unreadable-file", message, file=path) from None
+        number, size = number + 1, 1 << 20
+        if isinstance(fields, dict):
+            yield RawRow(number, fields)
+        else:
+            message = f"a {type(fields).__name__}; expected an object"
+            yield BadRow(number, _bad(path, number, "bad-json", message), json.dumps(fields))
+        if not array:
+            return
+    if array:
+        raise DataError("unreadable-file", f"the JSON array is cut after element {number}", file=path)
+
+
+def _delimiter(head: bytes) -> str:
+    first = head.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0]
+    return max(",;\t", key=lambda mark: first.count(mark.encode()))
+
+
+def _csv(stream: io.BufferedReader, path: str, delimiter: str) -> Iterator[RawRow | BadRow]:
+    """Records of a CSV file by the line they begin on; the header is line 1; an empty cell is a null."""
+    csv.field_size_limit(MAX_FIELD)
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    reader = csv.reader(text, delimiter=delimiter)
+    header = next(reader, [])
+    if not header or len(set(header)) != len(header):
+        raise DataError(
+            "unreadable-file", f"header {header[:8]}; expected one line of distinct names", file=path, row=1
+        )
+    while True:
+        number = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield BadRow(number, _bad(path, number, "bad-csv", f"not CSV: {error}"), "")
+            continue
+        if not cells:
+            continue
+        raw = delimiter.join(cells)
+        try:
+            raw.encode()
+        except UnicodeEncodeError:
+            message = "bytes that are not UTF-8; expected UTF-8 text"
+            yield BadRow(number, _bad(path, number, "not-utf8", message), raw.encode("utf-8", "surrogateescape"))
+            continue
+        if len(cells) != len(header):
+            message = f"{len(cells)} cells; the header has {len(header)}"
+            yield BadRow(number, _bad(path, number, "bad-csv", message), raw)
+            continue
+        yield RawRow(number, {name: cell if cell != "" else None for name, cell in zip(header, cells, strict=True)})
+
+
+def _parquet(stream: Any, path: str, label: str) -> Source:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from zermelo.feedback.schema import is_native
+
+    try:
+        file = pq.ParquetFile(stream)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        message = f"cannot be read as Parquet; is it cut? ({_first_line(error)})"
+        raise DataError("unreadable-file", message, file=path) from None
+    schema = file.schema_arrow
+    batches = file.iter_batches(batch_size=BATCH_ROWS)
+    rows = _batch_rows(batches, path)
+    return Source(path, label, "parquet", rows, is_native(schema), tuple(schema.names), file.metadata.num_rows)
+
+
+def _arrow(stream: Any, path: str, label: str) -> Source:
+    import pyarrow as pa
+
+    from zermelo.feedback.schema import is_native
+
+    try:
+        try:
+            file = pa.ipc.open_file(stream)
+            batches: Iterable[Any] = (file.get_batch(i) for i in range(file.num_record_batches))
+        except pa.ArrowInvalid:
+            stream.seek(0)
+            file = pa.ipc.open_stream(stream)
+            batches = file
+    except (pa.ArrowException, OSError, ValueError) as error:
+        message = f"cannot be read as Arrow; is it cut? ({_first_line(error)})"
+        raise DataError("unreadable-file", message, file=path) from None
+    schema = file.schema
+    return Source(path, label, "arrow", _batch_rows(batches, path), is_native(schema), tuple(schema.names))
+
+
+def _batch_rows(batches: Iterable[Any], path: str) -> Iterator[RawRow | BadRow]:
+    import pyarrow as pa
+
+    number = 0
+    iterator = iter(batches)
+    while True:
+        try:
+            batch = next(iterator)
+        except StopIteration:
+            return
+        except (pa.ArrowException, OSError) as error:
+            message = f"cannot be read after row {number}; is it cut? ({_first_line(error)})"
+            raise DataError("unreadable-file", message, file=path) from None
+        for part in (batch.slice(start, BATCH_ROWS) for start in range(0, batch.num_rows, BATCH_ROWS)):
+            try:
+                rows: list[Any] = part.to_pylist()
+            except UnicodeDecodeError:
+                rows = [_one(part, index) for index in range(part.num_rows)]
+            for row in rows:
+                number += 1
+                if isinstance(row, UnicodeDecodeError):
+                    yield BadRow(number, _bad(path, number, "not-utf8", _utf8_message(row)), "")
+                else:
+                    yield RawRow(number, row)
+
+
+def _one(batch: Any, index: int) -> Any:
+    try:
+        return batch.slice(index, 1).to_pylist()[0]
+    except UnicodeDecodeError as error:
+        return error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
