@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from zermelo.policies.backends import output_layer
 from zermelo.policies.groups import TokenGroups
 from zermelo.policies.want import GroupLogprobs, Want
 
-__all__ = ["plain_logprobs"]
+__all__ = ["forward_with_hidden", "plain_logprobs"]
 
 
 def plain_logprobs(
@@ -95,30 +96,20 @@ def _sequence(
     return out
 
 
-def forward_with_hidden(model: nn.Module, row: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Final hidden states [L, D] (the output layer's input) and logits [L, V] of one sequence `row` [1, L]."""
+def forward_with_hidden(model: nn.Module, row: Tensor, **inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Final hidden states [L, D] (the output layer's input) and logits [L, V] of one row of ids [1, L].
+
+    Args:
+        model: Causal language model, or a bare body (then logits are None).
+        row: Ids.
+        inputs: More for the model's forward.
+    """
     caught: list[Tensor] = []
     head = output_layer(model)
-    hook = (
-        None
-        if head is None
-        else head.register_forward_pre_hook(lambda _module, args: caught.append(args[0][0]), prepend=True)
-    )
+    hook = None if head is None else head.register_forward_pre_hook(lambda _module, args: caught.append(args[0][0]))
     try:
-        out = model(input_ids=row, attention_mask=torch.ones_like(row), use_cache=False)
+        out = model(input_ids=row, use_cache=False, **inputs)
     finally:
         if hook is not None:
             hook.remove()
-    if head is None:
-        return out.last_hidden_state[0], None
-    return caught[-1], out.logits[0]
-
-
-def output_layer(model: nn.Module) -> nn.Module | None:
-    """The layer that makes logits, found through any wrapper (PEFT, DDP, compiled); None for a bare body."""
-    inner = model
-    while not hasattr(inner, "get_output_embeddings"):
-        inner = getattr(inner, "module", None) or getattr(inner, "_orig_mod", None) or getattr(inner, "model", None)  # type: ignore[assignment]
-        if inner is None:
-            return None
-    return inner.get_output_embeddings()  # type: ignore[no-any-return, operator]
+    return (out.last_hidden_state[0], None) if head is None else (caught[-1], out.logits[0])
