@@ -1,1 +1,127 @@
-"""stats."""
+"""Statistics on arrays: NumPy, SciPy where needed and only then; no torch, no I/O, no global randomness.
+
+estimate.py        Estimate: a number with its interval
+intervals.py       Wilson, Clopper–Pearson, normal, t, Newcombe for differences
+bootstrap.py       percentile and BCa, clustered, paired, vectorised
+paired.py          paired bootstrap, sign test, McNemar, sign-flip permutation, equivalence, effect size
+calibration.py     expected calibration error, Brier and its parts, reliability curve, balance score
+proper_scores.py   log-loss, Brier, spherical, ranked probability score, CRPS
+agreement.py       percent, Cohen, Fleiss, Krippendorff
+correlation.py     Pearson, Spearman, Kendall τ-b with bootstrap intervals
+subsets.py         exact expectations over subsets of n of N samples: best-of-n, pass@k
+diversity.py       distinct-n, self-BLEU, Jaccard
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zermelo.lazy import attach
+
+if TYPE_CHECKING:
+    from zermelo.stats.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha, percent_agreement
+    from zermelo.stats.bootstrap import Bootstrap, bootstrap_counts, bootstrap_mean, bootstrap_of
+    from zermelo.stats.calibration import (
+        Reliability,
+        balance_score,
+        brier_decomposition,
+        calibration_error,
+        reliability_curve,
+    )
+    from zermelo.stats.correlation import kendall_tau, pearson, spearman
+    from zermelo.stats.diversity import distinct_n, jaccard_diversity, self_bleu, unique_share
+    from zermelo.stats.estimate import Estimate
+    from zermelo.stats.intervals import (
+        clopper_pearson,
+        mean_interval,
+        newcombe_difference,
+        newcombe_paired,
+        normal_interval,
+        wilson,
+    )
+    from zermelo.stats.paired import (
+        PairedTest,
+        cohen_d,
+        equivalence_test,
+        mcnemar,
+        paired_bootstrap,
+        permutation_test,
+        sign_test,
+    )
+    from zermelo.stats.proper_scores import brier_score, crps, log_loss, ranked_probability_score, spherical_score
+    from zermelo.stats.subsets import best_of_n_curve, order_weights, pass_at_k
+
+_WHERE = {
+    "agreement": ["cohen_kappa", "fleiss_kappa", "krippendorff_alpha", "percent_agreement"],
+    "bootstrap": ["Bootstrap", "bootstrap_counts", "bootstrap_mean", "bootstrap_of"],
+    "calibration": ["Reliability", "balance_score", "brier_decomposition", "calibration_error", "reliability_curve"],
+    "correlation": ["kendall_tau", "pearson", "spearman"],
+    "diversity": ["distinct_n", "jaccard_diversity", "self_bleu", "unique_share"],
+    "estimate": ["Estimate"],
+    "intervals": [
+        "clopper_pearson",
+        "mean_interval",
+        "newcombe_difference",
+        "newcombe_paired",
+        "normal_interval",
+        "wilson",
+    ],
+    "paired": [
+        "PairedTest",
+        "cohen_d",
+        "equivalence_test",
+        "mcnemar",
+        "paired_bootstrap",
+        "permutation_test",
+        "sign_test",
+    ],
+    "proper_scores": ["brier_score", "crps", "log_loss", "ranked_probability_score", "spherical_score"],
+    "subsets": ["best_of_n_curve", "order_weights", "pass_at_k"],
+}
+
+__all__ = [
+    "Bootstrap",
+    "Estimate",
+    "PairedTest",
+    "Reliability",
+    "balance_score",
+    "best_of_n_curve",
+    "bootstrap_counts",
+    "bootstrap_mean",
+    "bootstrap_of",
+    "brier_decomposition",
+    "brier_score",
+    "calibration_error",
+    "clopper_pearson",
+    "cohen_d",
+    "cohen_kappa",
+    "crps",
+    "distinct_n",
+    "equivalence_test",
+    "fleiss_kappa",
+    "jaccard_diversity",
+    "kendall_tau",
+    "krippendorff_alpha",
+    "log_loss",
+    "mcnemar",
+    "mean_interval",
+    "newcombe_difference",
+    "newcombe_paired",
+    "normal_interval",
+    "order_weights",
+    "paired_bootstrap",
+    "pass_at_k",
+    "pearson",
+    "percent_agreement",
+    "permutation_test",
+    "ranked_probability_score",
+    "reliability_curve",
+    "self_bleu",
+    "sign_test",
+    "spearman",
+    "spherical_score",
+    "unique_share",
+    "wilson",
+]
+
+__getattr__, __dir__ = attach(__name__, {name: module for module, names in _WHERE.items() for name in names})
