@@ -98,6 +98,9 @@ class RaggedBatch:
         fields["tokens"] += [(f"logps_of[{name!r}]", value) for name, value in self.logps_of.items()]
         if self.token_step is not None:
             fields["tokens"].append(("token_step", self.token_step))
+        for name, (over, value) in self.extra.items():
+            if over in fields:
+                fields[over].append((f"extra[{name!r}]", value))
         for axis, items in fields.items():
             for name, value in items:
                 if value.shape[0] != sizes[axis]:
@@ -153,6 +156,21 @@ class RaggedBatch:
     def log_ratio(self, against: str = "ref") -> Tensor:
         """log π(y|x) − log π_against(y|x) of each response, nat. [N]"""
         return self.response_sum(self.logps - self.logps_of[against])
+
+    def sides(self, per_response: Tensor) -> tuple[Tensor, Tensor]:
+        """The values of the preferred and of the other response of each pair. [N] → [M], [M]"""
+        win, lose = per_response[self.pairs].unbind(1)
+        return win, lose
+
+    def extra_of(self, name: str) -> Tensor:
+        """The extra tensor of that name.
+
+        Raises:
+            SettingError: nobody supplied it.
+        """
+        if name not in self.extra:
+            raise SettingError("not-supplied", f"the objective reads extra[{name!r}], which the batch does not have")
+        return self.extra[name][1]
 
     def axis_weight(self, axis: Axis) -> Tensor:
         """The data weights of an axis: what the loop multiplies and divides by."""

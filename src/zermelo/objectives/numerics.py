@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["log1mexp", "logit", "softplus"]
+__all__ = ["capped_exp", "log1mexp", "logit", "softplus"]
 
 
 def softplus(x: Tensor) -> Tensor:
@@ -33,3 +33,9 @@ def logit(p: Tensor, eps: float = 1e-6) -> Tensor:
     """log p/(1 − p), with p kept in [eps, 1 − eps]."""
     p = p.clamp(eps, 1 - eps)
     return torch.log(p) - torch.log1p(-p)
+
+
+def capped_exp(x: Tensor, cap: float = 30.0) -> Tensor:
+    """eˣ up to x = cap, its tangent beyond: never infinite, and the gradient is never switched off."""
+    x = x if x.dtype == torch.float64 else x.float()
+    return torch.exp(x.clamp_max(cap)) * (1.0 + (x - cap).clamp_min(0.0))

@@ -18,6 +18,7 @@ from zermelo.objectives.batch import Axis, RaggedBatch
 
 __all__ = [
     "Composable",
+    "Gradients",
     "Losses",
     "Needs",
     "Objective",
@@ -27,12 +28,33 @@ __all__ = [
     "Sum",
     "Term",
     "Weighted",
+    "has_gradient_rule",
+    "prepares",
     "term",
     "weights_of",
 ]
 
 Stats: TypeAlias = Mapping[str, Any]
 Schedule: TypeAlias = Callable[[float], float]  # progress in [0, 1] → value
+Gradients: TypeAlias = Mapping[str, Tensor]  # parameter name → gradient, the parameter's shape
+
+
+# names an objective may ask for in `Needs.extra`: (axis, what). Differentiable where the policy or a head computes it.
+EXTRAS: Mapping[str, tuple[Axis, str]] = {
+    "reward": ("responses", "output of the reward head on the finished response"),
+    "value": ("tokens", "output of the value head at the state before each token, V(s_t)"),
+    "entropy": ("tokens", "entropy of π(· | x, y_<t) over the vocabulary, nat"),
+    "kl:ref:forward": ("tokens", "KL(π_ref(· | x, y_<t) ‖ π(· | x, y_<t)) over the vocabulary, nat"),
+    "kl:ref:reverse": ("tokens", "KL(π(· | x, y_<t) ‖ π_ref(· | x, y_<t)) over the vocabulary, nat"),
+    "origin": ("responses", "data: where the group came from: 0 offline, 1 online, 2 calibration"),
+    "phrase": ("tokens", "data: 0 = text shared by the two sides of a pair, n ≥ 1 = n-th phrase in which they differ"),
+    "fault": ("tokens", "data: 1 = token in which a right and a faulty text differ"),
+    "empty_trace": ("responses", "data: 1 = answered with an empty reasoning trace"),
+    "degree_logits": ("responses", "output of the degree head on the finished response, [N, C]"),
+    "degree": ("responses", "data: degree class 0…C−1, −1 = none"),
+    "denoising_error": ("responses", "mean squared denoising error of an image"),
+    "part": ("responses", "data: 0 general text, 1 text to be repaired"),
+}
 
 
 @dataclass(frozen=True)
@@ -44,11 +66,12 @@ class Needs:
         scores: A score for each response (groups without any are left out).
         labels: A 0/1 label for each response.
         policies: Names under which other log-probabilities are wanted (`ref`, `old`, `prev`, …).
-        extra: Names of extra tensors (`reward`, `value`, `entropy`, …).
+        extra: Names of extra tensors; `EXTRAS` says what each is (`reward`, `value`, `kl:ref:forward`, …).
         steps: Token-to-step map.
         mismatched: `extra["mismatched"]` and `extra["mismatched_ref"]`: the sequence log-probability of each response
             under the *prompt of another group* of the step (policy and reference, no gradient), for KTO's z₀. [N]
-        prompt_logps: Log-probabilities of the prompt tokens: `extra["prompt_logps"]`, summed per response. [N]
+        prompt_logps: Log-probabilities of the prompt tokens: `extra["prompt_logps"]`, summed per response, with
+            gradient, and `extra["prompt_logps_ref"]` where `ref` is among the policies, without. [N]
     """
 
     pairs: bool = False
@@ -172,32 +195,34 @@ class Composable:
     def __add__(self, other: Any) -> Sum:
         return Sum((*_parts(self), *_parts(other)))
 
-    def __mul__(self, weight: float | Schedule) -> Weighted:
-        return Weighted(self, weight)  # type: ignore[arg-type]
+    def __mul__(self, weight: float | Schedule) -> Any:
+        return Weighted(self, weight)
 
-    __rmul__ = __mul__
+    def __rmul__(self, weight: float | Schedule) -> Any:
+        return self * weight
 
     def prepare(self, step: Step) -> Stats:
-        """Statistics of the whole optimiser step; they come back as `batch.stats`."""
-        return {}
+        """Statistics of the whole optimiser step; they come back as `batch.stats`. A wrapper's are its base's."""
+        base = getattr(self, "base", None)
+        return {} if base is None else base.prepare(step)
 
     def init_state(self) -> Stats:
-        """First state; it comes back as `batch.state`."""
-        return {}
+        """First state, JSON values; it comes back as `batch.state`. A wrapper's is its base's."""
+        base = getattr(self, "base", None)
+        return {} if base is None else base.init_state()
 
     def update(self, state: Stats, sums: Mapping[str, float]) -> Stats:
         """Next state, from the step's averaged metrics (`"term/metric"` → number)."""
-        return state
+        base = getattr(self, "base", None)
+        return state if base is None else base.update(state, sums)
 
     def at(self, progress: float) -> Any:
         """This objective with every schedule among its fields replaced by its value at `progress`."""
         values = {name: getattr(self, name) for name in getattr(self, "__dataclass_fields__", {})}
         now = {
-            name: value(progress)
-            for name, value in values.items()
-            if callable(value) and not isinstance(value, Composable)
+            name: value(progress) for name, value in values.items() if callable(value) and not hasattr(value, "needs")
         }
-        inner = {name: value.at(progress) for name, value in values.items() if isinstance(value, Composable)}
+        inner = {name: value.at(progress) for name, value in values.items() if hasattr(value, "needs")}
         return replace(self, **now, **inner) if now or inner else self  # type: ignore[type-var]
 
 
@@ -217,17 +242,9 @@ class Weighted(Composable):
         factor = self.weight(0.0) if callable(self.weight) else self.weight
         return self.base(batch).scaled(float(factor))
 
-    def prepare(self, step: Step) -> Stats:
-        """Those of the base."""
-        return self.base.prepare(step)
-
-    def init_state(self) -> Stats:
-        """That of the base."""
-        return self.base.init_state()
-
-    def update(self, state: Stats, sums: Mapping[str, float]) -> Stats:
-        """That of the base."""
-        return self.base.update(state, sums)
+    def __mul__(self, weight: float | Schedule) -> Any:
+        both_numbers = not callable(weight) and not callable(self.weight)
+        return Weighted(self.base, weight * self.weight) if both_numbers else Weighted(self, weight)  # type: ignore[operator]
 
 
 @dataclass(frozen=True)
@@ -261,14 +278,29 @@ class Sum(Composable):
 
     def update(self, state: Stats, sums: Mapping[str, float]) -> Stats:
         """Each part's, under its position."""
-        return {
-            key: part.update(state.get(key, {}), sums)
-            for key, part in zip(map(str, range(99)), self.parts, strict=False)
-        }
+        return {str(index): part.update(state.get(str(index), {}), sums) for index, part in enumerate(self.parts)}
+
+    def __mul__(self, weight: float | Schedule) -> Any:
+        return Sum(tuple(part * weight for part in self.parts))
 
     def at(self, progress: float) -> Any:
         """Each part at `progress`."""
         return Sum(tuple(part.at(progress) for part in self.parts))
+
+
+def prepares(objective: Any) -> bool:
+    """Whether the objective or a part of it has a `prepare` of its own, so that the loop has to run it."""
+    if isinstance(objective, Sum):
+        return any(prepares(part) for part in objective.parts)
+    if getattr(type(objective), "prepare", Composable.prepare) is not Composable.prepare:
+        return True
+    base = getattr(objective, "base", None)
+    return base is not None and prepares(base)
+
+
+def has_gradient_rule(objective: Any) -> bool:
+    """Whether the objective combines the gradients of its terms by a rule of its own."""
+    return hasattr(objective, "gradient_rule")
 
 
 def _parts(value: Any) -> tuple[Any, ...]:
