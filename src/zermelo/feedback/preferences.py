@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from zermelo.feedback.records import Group, Judgement
 
-__all__ = ["Derive", "Preference", "derived", "preferences", "stated"]
+__all__ = ["Derive", "Preference", "decided", "derived", "kinds_of", "preferences", "stated"]
 
 Derive: TypeAlias = Literal["stated", "all", "best_worst", "adjacent"]
 
@@ -70,6 +70,20 @@ def preferences(group: Group, *, derive: Derive = "stated") -> Iterator[Preferen
     yield from stated(group)
     if derive != "stated":
         yield from derived(group, how=derive)
+
+
+def decided(group: Group, *, derive: Derive, lost: Counter[str]) -> list[Preference]:
+    """The pairs that a writer of chosen and rejected answers can state; ties and probabilities are counted as lost."""
+    pairs = list(preferences(group, derive=derive))
+    kept = [pair for pair in pairs if not pair.tie]
+    lost["ties"] += len(pairs) - len(kept)
+    lost["probabilities of comparisons"] += sum(pair.prob < 1 for pair in kept)
+    return kept
+
+
+def kinds_of(derive: Derive) -> tuple[str, ...]:
+    """The kinds of judgement that pairs are made of."""
+    return ("comparison",) if derive == "stated" else ("comparison", "rating", "ranking")
 
 
 def _pairs(scored: dict[int, tuple[float, Judgement]], how: Derive) -> Iterator[Preference]:

@@ -196,15 +196,20 @@ class Sample:
 
 @runtime_checkable
 class Format(Protocol):
-    """One shape of preference data. Frozen, without state.
-
-    `per_response`: a row is one response with its judgements; the reader joins adjacent rows with equal prompts.
-    """
+    """One shape of preference data. Frozen, without state."""
 
     name: ClassVar[str]
     title: ClassVar[str]
-    shape: ClassVar[str]
-    per_response: ClassVar[bool]
+
+    @property
+    def shape(self) -> str:
+        """One clause that says what a row has, for messages."""
+        ...
+
+    @property
+    def per_response(self) -> bool:
+        """A row is one response; adjacent rows with equal prompts are joined."""
+        ...
 
     def matches(self, sample: Sample) -> float:
         """How sure the format is that these rows are its own, 0 (not at all) to 1."""

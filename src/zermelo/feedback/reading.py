@@ -185,7 +185,7 @@ class _State:
         """The groups of one file; adjacent rows joined where a row is one response."""
         held: list[Group] = []
         held_key: object = None
-        found = False
+        found, fold = False, getattr(form, "fold", False)
         for item in rows:
             self.report.rows += 1
             group = self.row(form, source, item)
@@ -197,12 +197,12 @@ class _State:
                 continue
             key = (prompt_key(group.prompt), group.user, group.session, group.meta.get("group"))
             if held and (key != held_key or (group.prompt is None and "group" not in group.meta)):
-                yield self.counted(join(held))
+                yield self.counted(join(held, fold=fold))
                 held = []
             held_key = key
             held.append(group)
         if held:
-            yield self.counted(join(held))
+            yield self.counted(join(held, fold=fold))
         if not found:
             raise no_rows(source.path, "every row of the file is bad" if self.report.n_bad else "the file has no rows")
 
@@ -258,10 +258,14 @@ def _hinted(error: DataError) -> DataError:
     return DataError(error.code, error.message, file=error.file, row=error.row, hint=SKIP_HINT)
 
 
-def join(groups: list[Group]) -> Group:
+def join(groups: list[Group], *, fold: bool = False) -> Group:
     """Groups with one prompt as one group: responses in order, judgements pointing at them; id and meta of the first.
 
     What the later ones say beyond the first's meta goes to their responses' meta.
+
+    Args:
+        groups: Groups of one response each.
+        fold: The same answer of the same source again is not a further response.
     """
     first = groups[0]
     if len(groups) == 1:
@@ -276,6 +280,10 @@ def join(groups: list[Group]) -> Group:
             name: value for name, value in group.meta.items() if name not in first.meta or first.meta[name] != value
         }
         extra.pop("suspicious", None)
+        known = responses.index(group.responses[0]) if fold and group.responses[0] in responses else None
+        if known is not None:
+            judgements += [_shifted(judgement, known) for judgement in group.judgements]
+            continue
         responses += [replace(item, meta={**extra, **item.meta}) if extra else item for item in group.responses]
         judgements += [_shifted(judgement, offset) for judgement in group.judgements] if offset else group.judgements
     return mark(replace(first, responses=tuple(responses), judgements=tuple(judgements)), kinds)

@@ -14,6 +14,8 @@ arena.py         battles, with or without conversations
 rewardbench.py   RewardBench, RewardBench 2, RM-Bench
 lmsys.py         conversations of one model
 columns.py       columns that the user names
+tables.py        flat tables of comparisons and of ratings
+winners.py       the words for who won
 """
 
 from __future__ import annotations
@@ -29,11 +31,28 @@ __all__ = ["FORMATS", "load_format"]
 FORMATS: dict[str, str] = {
     "native": "native:Native",
     "hh": "hh:HH",
+    "ultrafeedback": "ultrafeedback:UltraFeedback",
+    "helpsteer2": "helpsteer:HelpSteer2",
+    "nectar": "listwise:Nectar",
+    "listwise": "listwise:Listwise",
+    "shp": "shp:SHP",
+    "prm800k": "prm800k:PRM800K",
+    "alpacaeval": "alpacaeval:AlpacaEval",
+    "alpacaeval-outputs": "alpacaeval:AlpacaEvalOutputs",
+    "arena": "arena:Arena",
+    "rewardbench": "rewardbench:RewardBench",
+    "rmbench": "rewardbench:RMBench",
+    "lmsys": "lmsys:LMSYS",
+    "openai-preference": "chat:OpenAIPreference",
+    "chat": "chat:Chat",
     "trl": "trl:Preference",
     "kto": "trl:Unpaired",
     "stepwise": "trl:Stepwise",
     "sft": "trl:Completion",
     "prompts": "trl:PromptOnly",
+    "csv": "tables:Pairs",
+    "ratings": "tables:Ratings",
+    "columns": "columns:Columns",
 }
 
 

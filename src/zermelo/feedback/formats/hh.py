@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from zermelo.feedback.formats.trl import CHOSEN
 from zermelo.feedback.losses import count_lost, other_columns
 from zermelo.feedback.messages import HH_MARK, chat, parse_transcript, side_of, split_sides, transcript
-from zermelo.feedback.preferences import Derive, preferences
+from zermelo.feedback.preferences import Derive, decided, kinds_of
 from zermelo.feedback.protocol import Row, Sample
 from zermelo.feedback.records import Group
 
@@ -47,15 +47,11 @@ class HH:
         return Group(row.identity("id"), prompt, sides, (CHOSEN,), meta=row.rest("id", "chosen", "rejected"))
 
     def write(self, group: Group, lost: Counter[str]) -> Iterator[dict[str, Any]]:
-        pairs = list(preferences(group, derive=self.derive))
-        decided = [pair for pair in pairs if not pair.tie]
-        lost["ties"] += len(pairs) - len(decided)
-        lost["probabilities of comparisons"] += sum(pair.prob < 1 for pair in decided)
-        for pair in decided:
+        pairs = decided(group, derive=self.derive, lost=lost)
+        for pair in pairs:
             chosen, rejected = (chat(group.prompt, group.responses[item]) for item in (pair.win, pair.lose))
             lost["tool calls and other parts of messages"] += any(len(turn) > 2 for turn in (*chosen, *rejected))
             fields = {"chosen": transcript(chosen), "rejected": transcript(rejected)}
             yield {**fields, **other_columns(group, *fields, "id")}
-        used = {item for pair in decided for item in (pair.win, pair.lose)}
-        kinds = ("comparison", "rating", "ranking") if self.derive != "stated" else ("comparison",)
-        count_lost(group, lost, kinds=kinds, written=used, identity=False)
+        used = {item for pair in pairs for item in (pair.win, pair.lose)}
+        count_lost(group, lost, kinds=kinds_of(self.derive), written=used, identity=False)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from zermelo.feedback.losses import count_lost, other_columns
 from zermelo.feedback.messages import as_messages, chat, one_turn, side_of, split_sides
-from zermelo.feedback.preferences import Derive, preferences
+from zermelo.feedback.preferences import Derive, decided, kinds_of, preferences
 from zermelo.feedback.protocol import Row, Sample, explicit_id
 from zermelo.feedback.records import Group, Judgement, Prompt, Response
 
@@ -64,12 +64,9 @@ class Preference:
         return Group(row.identity("id"), prompt, sides, tuple(judgements), meta=meta)
 
     def write(self, group: Group, lost: Counter[str]) -> Iterator[dict[str, Any]]:
-        pairs = list(preferences(group, derive=self.derive))
-        decided = [pair for pair in pairs if not pair.tie]
-        lost["ties"] += len(pairs) - len(decided)
-        lost["probabilities of comparisons"] += sum(pair.prob < 1 for pair in decided)
-        name = explicit_id(group) if len(decided) == 1 else None
-        for pair in decided:
+        pairs = decided(group, derive=self.derive, lost=lost)
+        name = explicit_id(group) if len(pairs) == 1 else None
+        for pair in pairs:
             sides = [group.responses[pair.win], group.responses[pair.lose]]
             fields = plain(group.prompt, {"chosen": sides[0], "rejected": sides[1]})
             scores: dict[str, Any] = {}
@@ -79,10 +76,12 @@ class Preference:
             if pair.judgement.strength is not None:
                 scores["margin"] = pair.judgement.strength
             yield {**({} if name is None else {"id": name}), **fields, **scores, **other_columns(group, *fields, "id")}
-        both_rated = len(decided) == 1 and all(plain_rating(group, item) is not None for item in (0, 1))
-        kinds = ("comparison", "rating") if both_rated or self.derive != "stated" else ("comparison",)
-        used = {item for pair in decided for item in (pair.win, pair.lose)}
-        count_lost(group, lost, kinds=kinds, written=used, identity=len(decided) <= 1)
+        both_rated = len(pairs) == 1 and all(
+            plain_rating(group, item) is not None for item in (pairs[0].win, pairs[0].lose)
+        )
+        kinds = ("comparison", "rating") if both_rated else kinds_of(self.derive)
+        used = {item for pair in pairs for item in (pair.win, pair.lose)}
+        count_lost(group, lost, kinds=kinds, written=used, identity=len(pairs) <= 1)
 
 
 def plain_rating(group: Group, item: int) -> float | None:
@@ -179,7 +178,7 @@ class Unpaired:
         if not labels:  # both sides of a decided pair, as TRL itself unpairs them
             pairs = [pair for pair in preferences(group, derive=self.derive) if not pair.tie]
             labels = list(dict.fromkeys(item for pair in pairs for item in ((pair.win, True), (pair.lose, False))))
-            kinds = ("comparison", "rating", "ranking") if self.derive != "stated" else ("comparison",)
+            kinds = kinds_of(self.derive)
             if pairs:
                 lost["which two were compared (kept as wanted and unwanted)"] += len(pairs)
         for index, wanted in labels:
@@ -274,7 +273,8 @@ class PromptOnly:
 
     def matches(self, sample: Sample) -> float:
         answers = {"completion", "completions", "chosen", "rejected", "response", "responses", "output", "answer"}
-        return 0.15 if sample.has("prompt") and not sample.fields & answers else 0.0
+        asked = isinstance(sample.first("prompt"), str | list)
+        return 0.15 if asked and not sample.fields & answers else 0.0
 
     def read(self, row: Row) -> Group:
         return Group(row.identity("id"), row.prompt("prompt"), meta=row.rest("id", "prompt"))
