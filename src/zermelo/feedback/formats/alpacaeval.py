@@ -59,9 +59,10 @@ class AlpacaEval:
 
     def write(self, group: Group, lost: Counter[str]) -> Iterator[dict[str, Any]]:
         used: set[int] = set()
-        for item in group.judgements:
-            if item.kind != "comparison" or item.value is None:
-                continue
+        items: list[Judgement] = [item for item in group.judgements if item.kind == "comparison"]
+        if not items and len(group.responses) == 2:  # an annotation whose preference could not be parsed
+            items = [Judgement("comparison", on=(0, 1))]
+        for item in items:
             first, second = (group.responses[index] for index in item.on)
             lost["'both bad' (written as ties)"] += item.outcome == "both_bad"
             used |= set(item.on)
@@ -72,7 +73,7 @@ class AlpacaEval:
                 "output_2": second.content,
                 "generator_2": second.source,
                 "annotator": item.by,
-                "preference": 2 - item.value,
+                "preference": None if item.value is None else 2 - item.value,
                 **other_columns(group, "instruction", "annotator", "preference", "id"),
             }
         count_lost(group, lost, kinds=("comparison",), written=used, sources=True, annotators=True, identity=False)

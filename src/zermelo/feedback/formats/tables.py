@@ -32,6 +32,10 @@ class Pairs:
     def read(self, row: Row) -> Group:
         named = ("prompt", "a", "b", "winner", "prob", "source_a", "source_b", "by", "criterion", "strength", "id")
         texts = row.has("a") or row.has("b") or not row.has("source_a", "source_b")
+        if texts:
+            row.value("a"), row.value("b")
+        if not {"winner", "prob"} & row.fields.keys():
+            row.value("winner")
         roles = [role for role in named if role in row.fields and (texts or role not in ("a", "b"))]
         if row.fields.get("prompt") is None and not texts:
             roles.remove("prompt")
@@ -78,6 +82,7 @@ class Ratings:
         return 0.85 if sample.has("prompt", "response", "rating", "criterion", "low", "high", "by") else 0.0
 
     def read(self, row: Row) -> Group:
+        row.value("response"), row.value("rating")
         named = ("prompt", "response", "source", "rating", "criterion", "low", "high", "by")
         return Columns({role: (role,) for role in named if role in row.fields}).read(row)
 
