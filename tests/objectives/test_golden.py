@@ -69,7 +69,9 @@ def test_gives_the_losses_computed_by_hand(objective, expected, pairs_abc, per_p
 def test_odds_term_of_orpo_alone(pairs_abc) -> None:
     odds = ORPO()(pairs_abc).terms[0]
     assert odds.scale == 0.1
-    torch.testing.assert_close(odds.each, torch.tensor([0.768842, 0.693147, 0.693147]).double(), rtol=0, atol=6e-7)
+    torch.testing.assert_close(
+        odds.each, torch.tensor([0.768842, 0.693147, 0.693147], dtype=torch.float64), rtol=0, atol=6e-7
+    )
 
 
 def test_gradient_weight_of_dpo(pairs_abc) -> None:
@@ -77,7 +79,7 @@ def test_gradient_weight_of_dpo(pairs_abc) -> None:
     DPO(beta=0.1)(pairs_abc.with_(logps=logps)).terms[0].each.sum().backward()
     first = torch.tensor([0, 14, 33])  # a token of each chosen response; of each rejected one
     other = torch.tensor([6, 24, 38])
-    weight = torch.tensor([0.450166, 0.537430, 0.5]).double()
+    weight = torch.tensor([0.450166, 0.537430, 0.5], dtype=torch.float64)
     torch.testing.assert_close(logps.grad[first], -0.1 * weight, rtol=0, atol=1e-7)
     torch.testing.assert_close(logps.grad[other], 0.1 * weight, rtol=0, atol=1e-7)
 
@@ -85,6 +87,6 @@ def test_gradient_weight_of_dpo(pairs_abc) -> None:
 def test_reports_rewards_under_the_names_that_logs_share(pairs_abc) -> None:
     metrics = DPO(beta=0.1)(pairs_abc).terms[0].metrics
     assert set(metrics) == {"chosen", "rejected", "margins", "accuracies"}
-    torch.testing.assert_close(metrics["chosen"], torch.tensor([0.1, -0.1, 0.0]).double())
-    torch.testing.assert_close(metrics["margins"], torch.tensor([0.2, -0.15, 0.0]).double())
+    torch.testing.assert_close(metrics["chosen"], torch.tensor([0.1, -0.1, 0.0], dtype=torch.float64))
+    torch.testing.assert_close(metrics["margins"], torch.tensor([0.2, -0.15, 0.0], dtype=torch.float64))
     assert metrics["accuracies"].tolist() == [1.0, 0.0, 0.0]
