@@ -157,4 +157,4 @@ SAMPLE = TokenGroups((group("a", 5, 7, 1, 12), group("b", 1, 9), group("c", 24, 
 
 def apart(a: torch.Tensor, b: torch.Tensor) -> float:
     """‖a − b‖ / ‖b‖."""
-    return float((a - b).norm() / b.norm().clamp_min(1e-300))
+    return float(((a - b).norm() / b.norm().clamp_min(1e-300)).detach())

@@ -69,6 +69,9 @@ def group_attention(
         windows.add(sliding_window)
     if kwargs.get("s_aux") is not None or kwargs.get("position_bias") is not None:
         raise NotImplementedError("attention sinks and position biases do not branch")
+    if torch.is_autocast_enabled(query.device.type):  # rotary positions leave float32 beside half-precision values
+        half = torch.get_autocast_dtype(query.device.type)
+        query, key, value = query.to(half), key.to(half), value.to(half)
     row = layout_of(attention_mask)
     scale = query.shape[-1] ** -0.5 if scaling is None else float(scaling)
     if sliding_window is not None and max(tree.longest for tree in row.trees) <= sliding_window:

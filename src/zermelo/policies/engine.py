@@ -139,7 +139,9 @@ class _Run:
         """One forward over one row."""
         want = self.want
         device = next(self.model.parameters()).device
-        row = layout(groups, whole=want.pooled is not None, prompt=want.prompt, device=device, backend=self.backend)
+        # a sequence on its own keeps its last token: some rotary positions depend on the length
+        whole = want.pooled is not None or self.backend == "sequences"
+        row = layout(groups, whole=whole, prompt=want.prompt, device=device, backend=self.backend)
         theirs = {name: self._other(name, groups) for name in want.kl}
         part = _Part()
 
@@ -184,7 +186,9 @@ class _Run:
 
         units = _units(groups, choice.backend)
         for piece in [units] if choice.backend != "sequences" else [[unit] for unit in units]:
-            row = layout(piece, whole=False, prompt=False, device=device, backend=choice.backend)
+            row = layout(
+                piece, whole=choice.backend == "sequences", prompt=False, device=device, backend=choice.backend
+            )
             _forward(model, row, read, checkpointing=False)
         layer = output_layer(model)
         assert layer is not None
@@ -226,11 +230,12 @@ def _forward(
         inputs = {"attention_mask": row.mask(), "position_ids": row.positions}
     with context:
         if layer is None:
-            hidden = model(input_ids=row.ids, use_cache=False, **inputs).last_hidden_state[0]
+            hidden = model(input_ids=row.ids, use_cache=False, **inputs).last_hidden_state[0, -row.length :]
             return _nothing_of(read(None, hidden), hidden).reshape(())
 
         def instead(hidden: Tensor) -> Tensor:
-            return _nothing_of(read(layer, hidden[0]), hidden)
+            # from the end: PEFT may put virtual tokens in front
+            return _nothing_of(read(layer, hidden[0, -row.length :]), hidden)
 
         with _replaced(layer, instead):
             logits: Tensor = model(input_ids=row.ids, use_cache=False, **inputs).logits

@@ -112,4 +112,5 @@ def forward_with_hidden(model: nn.Module, row: Tensor, **inputs: Tensor) -> tupl
     finally:
         if hook is not None:
             hook.remove()
-    return (out.last_hidden_state[0], None) if head is None else (caught[-1], out.logits[0])
+    n = row.shape[1]  # from the end: PEFT may put virtual tokens in front
+    return (out.last_hidden_state[0, -n:], None) if head is None else (caught[-1][-n:], out.logits[0, -n:])
