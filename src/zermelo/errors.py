@@ -11,6 +11,7 @@ prints `error[missing-field]: pairs.jsonl:1042: rejected: missing; …`. Paragra
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from typing import Any, ClassVar
 
@@ -27,6 +28,9 @@ __all__ = [
     "unit_interval",
     "warn",
 ]
+
+# a message may quote the data: its escape codes must not reach the terminal
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class ZermeloError(Exception):
@@ -55,7 +59,7 @@ class ZermeloError(Exception):
     def line(self) -> str:
         """The message with its place: `file:row: message`."""
         where = "" if self.file is None else f"{self.file}: " if self.row is None else f"{self.file}:{self.row}: "
-        return where + self.message
+        return CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", where + self.message)
 
     def __str__(self) -> str:
         text = f"error[{self.code}]: {self.line()}"

@@ -25,6 +25,8 @@ __all__ = ["main"]
 
 # name → (module:attribute, one line of help, heading). The attribute is a function or a typer.Typer.
 COMMANDS: dict[str, tuple[str, str, str]] = {
+    "inspect": ("zermelo.cli.inspect:inspect", "Show what is in preference data of any format.", "Data"),
+    "convert": ("zermelo.cli.convert:convert", "Convert preference data from any format to any other.", "Data"),
     "methods": ("zermelo.cli.methods:methods", "List the published methods and what is done of each.", "Reference"),
     "claims": ("zermelo.cli.claims:app", "Run published claims in miniature: list, run, report.", "Reference"),
     "explain": ("zermelo.cli.explain:explain", "Explain the code of an error or a warning.", "Reference"),

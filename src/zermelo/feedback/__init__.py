@@ -5,6 +5,8 @@ schema.py      the native Arrow schema (Parquet)
 reading.py     read_groups, detect: files of any known format to groups (files.py, formats/)
 writing.py     write_groups: groups to a file of any format
 suspicions.py  why a group is suspicious
+dataset.py     Feedback: groups read lazily, selections, joins, splits
+views.py       what each view holds (view.py, pairs.py, outcomes.py; battles.py for bare files)
 journal.py     finished units of an interrupted run
 """
 
@@ -15,6 +17,8 @@ from typing import TYPE_CHECKING
 from zermelo.lazy import attach
 
 if TYPE_CHECKING:
+    from zermelo.feedback.battles import battles
+    from zermelo.feedback.dataset import Feedback
     from zermelo.feedback.journal import Journal
     from zermelo.feedback.preferences import Preference, preferences
     from zermelo.feedback.protocol import Format
@@ -22,9 +26,11 @@ if TYPE_CHECKING:
     from zermelo.feedback.records import Group, Judgement, Message, Response, Span, prompt_key
     from zermelo.feedback.rejects import Rejects
     from zermelo.feedback.suspicions import suspicions
+    from zermelo.feedback.view import View
     from zermelo.feedback.writing import WriteReport, write_groups
 
 __all__ = [
+    "Feedback",
     "Format",
     "Group",
     "Journal",
@@ -35,7 +41,9 @@ __all__ = [
     "Rejects",
     "Response",
     "Span",
+    "View",
     "WriteReport",
+    "battles",
     "detect",
     "preferences",
     "prompt_key",
@@ -47,11 +55,14 @@ __all__ = [
 __getattr__, __dir__ = attach(
     __name__,
     {
+        "Feedback": "dataset",
         "Format": "protocol",
         "Preference": "preferences",
         "ReadReport": "reading",
         "Rejects": "rejects",
+        "View": "view",
         "WriteReport": "writing",
+        "battles": "battles",
         "detect": "reading",
         "preferences": "preferences",
         "read_groups": "reading",

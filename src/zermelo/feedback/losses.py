@@ -22,6 +22,7 @@ def count_lost(
     sources: bool = False,
     annotators: bool = False,
     identity: bool = True,
+    turns: bool = False,
 ) -> None:
     """Count what a writer has no place for.
 
@@ -33,6 +34,7 @@ def count_lost(
         sources: It keeps who wrote a response.
         annotators: It keeps who judged.
         identity: It keeps the group's id.
+        turns: It keeps the turns of an answer that has several.
     """
     for judgement in group.judgements:
         if judgement.kind not in kinds:
@@ -45,6 +47,8 @@ def count_lost(
             continue
         if not sources and response.source is not None:
             lost["sources of responses"] += 1
+        if not turns and response.messages is not None and len(response.messages) > 1:
+            lost["answers of several turns (joined into one text)"] += 1
         if response.prompt is not None:
             lost["prompts of single responses"] += 1
         if response.token_ids is not None or response.logprobs is not None:

@@ -79,7 +79,14 @@ class Arena:
                 fields["conversation_b"] = chat(group.prompt, sides[1])
             yield {**fields, **other_columns(group, *fields, "id")}
         count_lost(
-            group, lost, kinds=("comparison",), written=used, sources=True, annotators=True, identity=len(items) <= 1
+            group,
+            lost,
+            turns=True,
+            kinds=("comparison",),
+            written=used,
+            sources=True,
+            annotators=True,
+            identity=len(items) <= 1,
         )
 
 

@@ -53,7 +53,7 @@ class Chat:
         for response in group.responses or (None,):
             fields = {"messages": chat(group.prompt, response)}
             yield {**({} if name is None else {"id": name}), **fields, **other_columns(group, "messages", "id")}
-        count_lost(group, lost, kinds=(), identity=single)
+        count_lost(group, lost, turns=True, kinds=(), identity=single)
 
 
 @dataclass(frozen=True)
@@ -91,4 +91,4 @@ class OpenAIPreference:
                 **other_columns(group, "input", *INPUT_REST, "id"),
             }
         used = {item for pair in pairs for item in (pair.win, pair.lose)}
-        count_lost(group, lost, kinds=kinds_of(self.derive), written=used, identity=len(pairs) <= 1)
+        count_lost(group, lost, turns=True, kinds=kinds_of(self.derive), written=used, identity=len(pairs) <= 1)

@@ -54,4 +54,4 @@ class HH:
             fields = {"chosen": transcript(chosen), "rejected": transcript(rejected)}
             yield {**fields, **other_columns(group, *fields, "id")}
         used = {item for pair in pairs for item in (pair.win, pair.lose)}
-        count_lost(group, lost, kinds=kinds_of(self.derive), written=used, identity=False)
+        count_lost(group, lost, turns=True, kinds=kinds_of(self.derive), written=used, identity=False)

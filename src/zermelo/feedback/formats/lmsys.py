@@ -42,4 +42,4 @@ class LMSYS:
             fields = {"model": model, "conversation": chat(group.prompt, response)}
             head = {} if name is None else {"conversation_id": name}
             yield {**head, **fields, **other_columns(group, *fields, "conversation_id")}
-        count_lost(group, lost, kinds=(), sources=True, identity=single)
+        count_lost(group, lost, turns=True, kinds=(), sources=True, identity=single)

@@ -44,7 +44,9 @@ class RewardBench:
             fields |= {"chosen_model": win.source, "rejected_model": lose.source}
             yield {**({} if name is None else {"id": name}), **fields, **other_columns(group, *fields, "id")}
         used = {item for pair in pairs for item in (pair.win, pair.lose)}
-        count_lost(group, lost, kinds=kinds_of(self.derive), written=used, sources=True, identity=len(pairs) <= 1)
+        count_lost(
+            group, lost, turns=True, kinds=kinds_of(self.derive), written=used, sources=True, identity=len(pairs) <= 1
+        )
 
 
 @dataclass(frozen=True)

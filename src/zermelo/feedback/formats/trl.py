@@ -81,7 +81,7 @@ class Preference:
         )
         kinds = ("comparison", "rating") if both_rated else kinds_of(self.derive)
         used = {item for pair in pairs for item in (pair.win, pair.lose)}
-        count_lost(group, lost, kinds=kinds, written=used, identity=len(pairs) <= 1)
+        count_lost(group, lost, turns=True, kinds=kinds, written=used, identity=len(pairs) <= 1)
 
 
 def plain_rating(group: Group, item: int) -> float | None:
@@ -184,7 +184,7 @@ class Unpaired:
         for index, wanted in labels:
             fields = plain(group.prompt, {"completion": group.responses[index]})
             yield {**fields, "label": wanted, **other_columns(group, *fields, "label", "id")}
-        count_lost(group, lost, kinds=kinds, written={index for index, _ in labels}, identity=False)
+        count_lost(group, lost, turns=True, kinds=kinds, written={index for index, _ in labels}, identity=False)
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ class Stepwise:
             head = {} if name is None else {"id": name}
             fields = {"prompt": prompt, "completions": list(response.steps or ()), "labels": labels}
             yield {**head, **fields, **other_columns(group, *fields, "id")}
-        count_lost(group, lost, kinds=("steps",), written=written, identity=len(labelled) <= 1)
+        count_lost(group, lost, turns=True, kinds=("steps",), written=written, identity=len(labelled) <= 1)
 
 
 def _as_label(value: float) -> bool | float:
@@ -259,7 +259,7 @@ class Completion:
         for response in group.responses:
             fields = plain(group.prompt, {"completion": response})
             yield {**({} if name is None else {"id": name}), **fields, **other_columns(group, *fields, "id")}
-        count_lost(group, lost, kinds=(), identity=len(group.responses) == 1)
+        count_lost(group, lost, turns=True, kinds=(), identity=len(group.responses) == 1)
 
 
 @dataclass(frozen=True)
@@ -284,4 +284,4 @@ class PromptOnly:
         name = explicit_id(group)
         fields = {"prompt": text if text is not None else chat(group.prompt)}
         yield {**({} if name is None else {"id": name}), **fields, **other_columns(group, "prompt", "id")}
-        count_lost(group, lost, kinds=(), written=())
+        count_lost(group, lost, turns=True, kinds=(), written=())
