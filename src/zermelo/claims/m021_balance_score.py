@@ -3,8 +3,8 @@
 The paper: the balance score tracks the true expected calibration error without choosing bins and from few samples.
 
 Here: p ~ U(0, 1), predictions q = p + 0.1 (p − ½) clipped (over-confident; true error 0.0227), n = 1000. Figure: the
-ratio of the mean absolute error of |Balance| to that of the ECE with 10 bins, both against the true error. Rule, written before
-the run: reproduced where the interval's upper end is at most ½, partly where the mean is below 1.
+ratio of the mean absolute error of |Balance| to that of the ECE with 10 bins, both against the true error. Rule,
+written before the run: reproduced where the interval's upper end is at most ½, partly where the mean is below 1.
 """
 
 from __future__ import annotations

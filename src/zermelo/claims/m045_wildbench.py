@@ -5,7 +5,8 @@ top models; over all models 0.940 for WB-Score; AlpacaEval 2 0.865.
 
 Here, on the published boards: Pearson of WB-Reward (mean over three references, margin 500) with the arena's Elo over
 the models of the development part, with a bootstrap interval over models. Rule, written before the run: reproduced
-where the interval's lower end is above 0.85 and WB-Reward does not fall below AlpacaEval 2's raw win rate on shared models.
+where the interval's lower end is above 0.85 and WB-Reward does not fall below AlpacaEval 2's raw win rate on the
+models that both rated.
 """
 
 from __future__ import annotations
