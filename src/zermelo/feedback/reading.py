@@ -7,7 +7,6 @@ repeated ids and repeated rows are found.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 from collections import Counter
@@ -235,9 +234,7 @@ class _State:
         return mark(group, row.suspicious) if row.suspicious else group
 
     def unrepeated(self, name: str, row: Row) -> None:
-        digest = int.from_bytes(
-            hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little"
-        )
+        digest = hash(name)  # 64 bits, compared within this reading only
         if digest in self.ids:
             raise row.bad("duplicate-id", f"id {name!r} stands in an earlier row; expected ids that are unique")
         self.ids.add(digest)

@@ -13,27 +13,35 @@ The last two cannot be seen on the group alone; readers write them into `meta["s
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 
-from zermelo.feedback.records import Group, Judgement, Message, Prompt, Response
+from zermelo.feedback.records import Group, Judgement, Prompt, Response
 
 __all__ = ["content_digest", "mark", "suspicions"]
 
 
 def suspicions(group: Group) -> tuple[str, ...]:
     """Why a group is suspicious, in order of the table; empty for a sound one."""
-    marked = group.meta.get("suspicious") or ()
     found = []
     if any(response.empty for response in group.responses):
         found.append("empty-response")
-    compared = [judgement.on for judgement in group.judgements if judgement.kind == "comparison"]
-    if any(_same(group, on) for on in compared):
-        found.append("identical-responses")
-    if any(_bare_self(group, on) for on in compared):
-        found.append("self-comparison")
-    return (*found, *(kind for kind in ("differing-prompts", "duplicate-row") if kind in marked))
+    for judgement in group.judgements:
+        if judgement.kind == "comparison":
+            first, second = group.responses[judgement.on[0]], group.responses[judgement.on[1]]
+            if first.text is None and first.messages is None:
+                same = second.text is None and second.messages is None and first.source is not None
+                kind = "self-comparison" if same and first.source == second.source else None
+            elif first.text is not None and first.text != second.text and second.messages is None:
+                kind = None
+            else:
+                kind = "identical-responses" if _same(first, second) else None
+            if kind is not None and kind not in found:
+                found.append(kind)
+    marked = group.meta.get("suspicious")
+    if marked:
+        found += [kind for kind in ("differing-prompts", "duplicate-row") if kind in marked]
+    return tuple(found)
 
 
 def mark(group: Group, kinds: Iterable[str]) -> Group:
@@ -43,48 +51,30 @@ def mark(group: Group, kinds: Iterable[str]) -> Group:
 
 
 def content_digest(group: Group) -> int | None:
-    """64 bits of what a row says, whatever its id; None for groups without text, which repeat by nature."""
+    """64 bits of what a row says, whatever its id; None for groups without text, which repeat by nature.
+
+    Good within one process only: it is Python's own hash, several times faster than a cryptographic one.
+    """
     if not any(response.text is not None or response.messages is not None for response in group.responses):
         return None
-    parts: list[str] = _prompt_parts(group.prompt)
-    for response in group.responses:
-        parts += ["\x1er", response.source or "", *_response_parts(response)]
-    for judgement in group.judgements:
-        parts += ["\x1ej", *_judgement_parts(judgement)]
-    data = "\x1f".join(parts).encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
+    responses = tuple(
+        [(item.text, item.source, _turns(item.messages), _turns(item.prompt)) for item in group.responses]
+    )
+    return hash((_turns(group.prompt), responses, tuple([_said(item) for item in group.judgements])))
 
 
-def _prompt_parts(prompt: Prompt | None) -> list[str]:
-    if prompt is None or isinstance(prompt, str):
-        return [prompt or ""]
-    return [part for message in prompt for part in _message_parts(message)]
+def _turns(turns: Prompt | None) -> object:
+    if turns is None or isinstance(turns, str):
+        return turns
+    return tuple([(turn.role, turn.content, repr(turn.extra)) for turn in turns])
 
 
-def _message_parts(message: Message) -> tuple[str, ...]:
-    extra = () if message.extra is None else (repr(message.extra),)
-    return (message.role, message.content, *extra)
+def _said(item: Judgement) -> tuple[object, ...]:
+    values = None if item.values is None else repr(item.values)  # repr: NaN equals itself
+    return (item.kind, item.on, item.by, item.criterion, item.value, values, item.text, item.note, item.at)
 
 
-def _response_parts(response: Response) -> list[str]:
-    own = [] if response.prompt is None else _prompt_parts(response.prompt)
-    if response.messages is None:
-        return [*own, response.text or ""]
-    return own + [part for message in response.messages for part in _message_parts(message)]
-
-
-def _judgement_parts(judgement: Judgement) -> list[str]:
-    said = (judgement.kind, judgement.on, judgement.by, judgement.criterion, judgement.value, judgement.values)
-    return [repr(said), judgement.text or "", judgement.note or ""]
-
-
-def _same(group: Group, on: tuple[int, ...]) -> bool:
-    first, second = (group.responses[item] for item in on)
-    known = all(side.text is not None or side.messages is not None for side in (first, second))
-    return known and first.prompt == second.prompt and first.content == second.content and not first.empty
-
-
-def _bare_self(group: Group, on: tuple[int, ...]) -> bool:
-    first, second = (group.responses[item] for item in on)
-    bare = first.text is None and first.messages is None and second.text is None and second.messages is None
-    return bare and first.source is not None and first.source == second.source
+def _same(first: Response, second: Response) -> bool:
+    known = second.text is not None or second.messages is not None
+    same = known and first.content == second.content and not first.empty
+    return same and _turns(first.prompt) == _turns(second.prompt)
