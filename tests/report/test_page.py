@@ -58,7 +58,7 @@ def test_text_from_data_is_text_everywhere() -> None:
     hostile, plain = parsed(everything(EVIL)), parsed(everything("plain"))
     assert [tag for tag, _ in hostile.tags] == [tag for tag, _ in plain.tags]
     assert "\x1b" not in everything(EVIL).html() and "\u202e" not in everything(EVIL).html()
-    assert any("<img src=x onerror=alert(1)>␛[31m⟨U+202E⟩" in text for text in hostile.text)
+    assert any("<img src=x onerror=alert(1)>\\x1b[31m\\u202e" in text for text in hostile.text)
 
 
 def test_the_page_needs_no_network_and_runs_no_script() -> None:

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from zermelo.errors import SettingError
 from zermelo.stats import (
-    balance_score,
     brier_decomposition,
     brier_score,
     calibration_error,
@@ -22,7 +21,6 @@ Q, Y = [0.9, 0.8, 0.3, 0.6, 0.4], [1, 0, 0, 1, 1]
 
 
 def test_gives_the_scores_computed_by_hand() -> None:
-    assert balance_score(Q, Y) == pytest.approx(-0.12)
     assert brier_score(Q, Y).mean() == pytest.approx(0.252)
     assert calibration_error(Q, Y, bins=10).value == pytest.approx(0.44)
     assert calibration_error(Q, Y, bins=5).value == pytest.approx(0.40)
@@ -36,7 +34,6 @@ def test_calibrated_forecasts_reach_the_closed_form(a: float, brier: float, accu
     assert brier_score(p, y).mean() == pytest.approx(brier, abs=2e-3)
     assert np.mean((p >= 0.5) == y) == pytest.approx(accuracy, abs=4e-3)
     assert calibration_error(p, y, resamples=0).value < 0.006
-    assert abs(balance_score(p, y)) < 0.004
 
 
 def test_overconfidence_of_a_tenth_has_the_known_error() -> None:
@@ -45,7 +42,6 @@ def test_overconfidence_of_a_tenth_has_the_known_error() -> None:
     y = (rng.random(len(p)) < p).astype(float)
     q = np.clip(p + 0.1 * (p - 0.5), 0, 1)
     assert calibration_error(q, y, bins=20, binning="mass", resamples=0).value == pytest.approx(0.0227, abs=0.003)
-    assert balance_score(q, y) == pytest.approx(-0.0227, abs=0.003)
 
 
 @given(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from zermelo.lazy import attach
 
 if TYPE_CHECKING:
-    from zermelo.report.escape import html_text, visible
+    from zermelo.report.escape import html_text
     from zermelo.report.page import Answer, Column, Figure, Page, Sample
     from zermelo.report.plots import (
         Line,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from zermelo.report.terminal import print_table, terminal_table
 
 _WHERE = {
-    "escape": ["html_text", "visible"],
+    "escape": ["html_text"],
     "page": ["Answer", "Column", "Figure", "Page", "Sample"],
     "plots": ["Line", "bar_plot", "histogram", "interval_plot", "line_plot", "reliability_plot", "scatter_plot"],
     "svg": ["Svg"],
@@ -55,7 +55,6 @@ __all__ = [
     "reliability_plot",
     "scatter_plot",
     "terminal_table",
-    "visible",
 ]
 
 __getattr__, __dir__ = attach(__name__, {name: module for module, names in _WHERE.items() for name in names})

@@ -316,19 +316,20 @@ def scatter_plot(
     if diagonal:
         low, high = max(sx.low, sy.low), min(sx.high, sy.high)
         canvas.mark("line", "mute dashed", x1=sx(low), y1=sy(low), x2=sx(high), y2=sy(high))
-    known = [i for i in range(len(px)) if math.isfinite(px[i]) and math.isfinite(py[i])]
+    across, up = px.tolist(), py.tolist()
+    known = [i for i in range(len(px)) if abs(across[i]) < 1e300 and abs(up[i]) < 1e300]
     size = 3.4 if len(known) <= 200 else 1.8
     for i in known:
-        canvas.mark("circle", "dot c1 soft", cx=sx(px[i]), cy=sy(py[i]), r=size)
+        canvas.mark("circle", "dot c1 soft", cx=sx(across[i]), cy=sy(up[i]), r=size)
     if labels is not None and len(known) <= 24:
         for i in known:
-            near_edge = sx(px[i]) > canvas.width - 90
+            near_edge = sx(across[i]) > canvas.width - 90
             canvas.mark(
                 "text",
                 "tick end" if near_edge else "tick",
                 shorten_label(labels[i], 18),
-                x=sx(px[i]) + (-7 if near_edge else 7),
-                y=sy(py[i]) - 5,
+                x=sx(across[i]) + (-7 if near_edge else 7),
+                y=sy(up[i]) - 5,
             )
     return canvas.finish(title, f"{y_label or 'y'} against {x_label or 'x'}, {len(known):,} points.")
 

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from zermelo.report.escape import shorten, visible
+from zermelo.feedback.visible import visible
+from zermelo.report.escape import shorten
 from zermelo.report.numbers import number, percent
 from zermelo.report.page import Cell, Column
 from zermelo.stats.estimate import Estimate
@@ -30,7 +31,7 @@ def terminal_text(value: Cell, column: Column | None = None) -> str:
         if how.percent:
             return percent(value, digits=1 if how.digits is None else how.digits, signed=how.signed)
         return number(value, digits=how.digits, signed=how.signed)
-    return visible(shorten(value, 400), lines=False)
+    return visible(shorten(value, 400))
 
 
 def terminal_table(
@@ -51,14 +52,14 @@ def terminal_table(
         box=None,
         pad_edge=False,
         padding=(0, 2, 0, 0),
-        title=Text(visible(title, lines=False)) if title else None,
+        title=Text(visible(title)) if title else None,
         title_justify="left",
     )
     for column in known:
         words = any(isinstance(row.get(column.key), str) for row in rows)
         heading = column.title if column.title is not None else column.key
         table.add_column(
-            Text(visible(heading, lines=False)),
+            Text(visible(heading)),
             justify="left" if words else "right",
             overflow="fold",
             no_wrap=not words,

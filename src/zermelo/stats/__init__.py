@@ -4,7 +4,7 @@ estimate.py        Estimate: a number with its interval
 intervals.py       Wilson, Clopper–Pearson, normal, t, Newcombe for differences
 bootstrap.py       percentile and BCa, clustered, paired, vectorised
 paired.py          paired bootstrap, sign test, McNemar, sign-flip permutation, equivalence, effect size
-calibration.py     expected calibration error, Brier and its parts, reliability curve, balance score
+calibration.py     expected calibration error, Brier and its parts, reliability curve
 proper_scores.py   log-loss, Brier, spherical, ranked probability score, CRPS
 agreement.py       percent, Cohen, Fleiss, Krippendorff
 correlation.py     Pearson, Spearman, Kendall τ-b with bootstrap intervals
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from zermelo.stats.bootstrap import Bootstrap, bootstrap_counts, bootstrap_mean, bootstrap_of
     from zermelo.stats.calibration import (
         Reliability,
-        balance_score,
         brier_decomposition,
         calibration_error,
         reliability_curve,
@@ -54,7 +53,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "agreement": ["cohen_kappa", "fleiss_kappa", "krippendorff_alpha", "percent_agreement"],
     "bootstrap": ["Bootstrap", "bootstrap_counts", "bootstrap_mean", "bootstrap_of"],
-    "calibration": ["Reliability", "balance_score", "brier_decomposition", "calibration_error", "reliability_curve"],
+    "calibration": ["Reliability", "brier_decomposition", "calibration_error", "reliability_curve"],
     "correlation": ["kendall_tau", "pearson", "spearman"],
     "diversity": ["distinct_n", "jaccard_diversity", "self_bleu", "unique_share"],
     "estimate": ["Estimate"],
@@ -84,7 +83,6 @@ __all__ = [
     "Estimate",
     "PairedTest",
     "Reliability",
-    "balance_score",
     "best_of_n_curve",
     "bootstrap_counts",
     "bootstrap_mean",

@@ -14,7 +14,6 @@ from zermelo.stats.estimate import Estimate
 __all__ = [
     "BrierParts",
     "Reliability",
-    "balance_score",
     "brier_decomposition",
     "calibration_error",
     "reliability_curve",
@@ -189,20 +188,6 @@ def brier_decomposition(
     resolution = float(np.sum(share * (curve.observed - base) ** 2))
     uncertainty = base * (1 - base)
     return BrierParts(brier, reliability, resolution, uncertainty, brier - reliability + resolution - uncertainty)
-
-
-def balance_score(probability: ArrayLike, outcome: ArrayLike) -> float:
-    """Accuracy − mean confidence: > 0 under-confident, < 0 over-confident. Signed errors cancel: see the curve too.
-
-    Args:
-        probability: P(y = 1); ½ counts as class 1. [N]
-        outcome: y in {0, 1}. [N]
-    Source: "Rethinking Evaluation Metric for Probability Estimation Models Using Esports Data", 2023, arXiv 2309.06248
-        (the form of the score is derived from the properties it states).
-    """
-    p, y = _known(probability, outcome)
-    right = (p >= 0.5) == (y >= 0.5)
-    return float(np.mean(right - np.maximum(p, 1 - p)))
 
 
 def _known(probability: ArrayLike, outcome: ArrayLike) -> tuple[Floats, Floats]:
