@@ -14,6 +14,7 @@ from zermelo.catalogue import names
 from zermelo.objectives import LCPO, RaggedBatch, Step, from_config, prepares, to_config, weights_of
 from zermelo.objectives.protocol import EXTRAS
 
+DIVERGENCES = ("total_variation", "pearson", "hellinger", "jensen_shannon")
 # settings without a default, and settings that reach branches which the defaults do not
 SETTINGS: dict[str, list[dict[str, Any]]] = {
     "sppo": [{"eta": 2.0}, {"eta": 2.0, "wins": "soft"}],
@@ -27,6 +28,17 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "list_mle": [{}, {"top": 1}],
     "list_pointwise": [{}, {"loss": "squared"}],
     "bradley_terry_reward": [{}, {"margin": 1.0, "centre": 0.01, "soft": True}],
+    "ld_dpo": [{}, {"alpha": 0.0, "reference": "raw"}, {"base": {"ipo": {}}, "eos_as_tail": False}],
+    "rdpo": [{}, {"epsilon": 0.1}],
+    "brain": [{}, {"proposal": "old", "gamma": 0.5}],
+    "oreo": [{}, {"action": "step"}, {"action": "response", "alpha": 0.0}],
+    "dove": [{}, {"include_prompt": True}],
+    "bvpo": [{}, {"base": {"simpo": {}}, "alpha": 0.2}],
+    "spo_degree": [{}],
+    "dco": [{}, {"per": "step", "of": "all"}, {"per": "answer", "of": "all"}, {"n": 1, "of": "best"}],
+    "fsft": [{"divergence": d, "per": p} for d in DIVERGENCES for p in ("token", "sequence")],
+    "rrpo": [{}, {"alpha": 0.0}],
+    "meet": [{}, {"stage": "both"}],
     "slic": [{}, {"lam": 0.5}],
 }
 
@@ -63,7 +75,12 @@ def full_batch(seed: int = 0, *, logp: float | None = None) -> RaggedBatch:
     steps = place // 2
     offset = torch.cat([torch.zeros(1, dtype=torch.long), ((lengths + 1) // 2).cumsum(0)[:-1]])
     tokens = {"value": normal(t), "entropy": normal(t).abs(), "kl:ref:forward": normal(t).abs()}
-    tokens |= {"kl:ref:reverse": normal(t).abs(), "phrase": (place % 3).double(), "fault": (place % 2).double()}
+    tokens |= {
+        "gate": normal(t),
+        "kl:ref:reverse": normal(t).abs(),
+        "phrase": (place % 3).double(),
+        "fault": (place % 2).double(),
+    }
     responses = {"reward": normal(n), "origin": origin.double(), "empty_trace": torch.zeros(n).double()}
     responses["empty_trace"][3:6] = 1
     responses |= {"degree_logits": normal(n, 3), "degree": (torch.arange(n) % 4 - 1).double()}
@@ -144,7 +161,16 @@ def pick(batch: RaggedBatch, groups: list[int]) -> RaggedBatch:
     )
 
 
-DIFFERENTIABLE = ("reward", "value", "entropy", "kl:ref:forward", "kl:ref:reverse", "degree_logits", "denoising_error")
+DIFFERENTIABLE = (
+    "reward",
+    "value",
+    "entropy",
+    "kl:ref:forward",
+    "kl:ref:reverse",
+    "degree_logits",
+    "denoising_error",
+    "gate",
+)
 
 
 def inputs_of(objective: Any) -> list[str]:
@@ -263,7 +289,7 @@ class TestEveryObjective:
         assert set(objective.needs.extra) <= set(EXTRAS)
 
 
-STOPS_GRADIENTS = {"HyPO"}
+STOPS_GRADIENTS = {"HyPO", "OREO", "FAIT", "NormalisedDPO"}
 
 
 def test_only_objectives_with_a_statistic_of_the_step_prepare() -> None:

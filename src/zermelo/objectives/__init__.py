@@ -12,12 +12,21 @@ from typing import TYPE_CHECKING
 from zermelo.lazy import attach
 
 if TYPE_CHECKING:
+    from zermelo.objectives.accelerated import AcceleratedPO
     from zermelo.objectives.anchored import DPONLL, VPO, HyPO
     from zermelo.objectives.batch import RaggedBatch
+    from zermelo.objectives.confidence import DCO, coverage_factor, coverage_loss
     from zermelo.objectives.config import from_config, to_config
     from zermelo.objectives.contrastive import APODown, APOZero, BCOPair, EXOPair, NCAPair
+    from zermelo.objectives.degree import DegreeLoss
+    from zermelo.objectives.distribution import BRAIn
+    from zermelo.objectives.divergence_sft import FSFT, utility
     from zermelo.objectives.functional import objective
+    from zermelo.objectives.gradient_rules import MEET, IRepair, NormalisedDPO, block_norms, concentration
+    from zermelo.objectives.images import MaPO, win_score
+    from zermelo.objectives.joint import DOVE
     from zermelo.objectives.label_noise import CDPO, LCPO, RobustDPO, SoftDPO
+    from zermelo.objectives.length import LDDPO, RDPO, unshared
     from zermelo.objectives.listwise import (
         EXO,
         NCA,
@@ -29,7 +38,9 @@ if TYPE_CHECKING:
         PointwiseRank,
         SoftmaxRank,
     )
+    from zermelo.objectives.mixture import BVPO, Mixing, mixing_of_traces, optimal_mixing
     from zermelo.objectives.nash import DNO, INPO, SPPO
+    from zermelo.objectives.offline_rl import OREO
     from zermelo.objectives.pairwise import DPO, DPOP, FDPO, IPO, LNDPO, DPOGamma, HingeDPO
     from zermelo.objectives.protocol import (
         Composable,
@@ -49,25 +60,36 @@ if TYPE_CHECKING:
     from zermelo.objectives.reward import BradleyTerryReward, RewardRegression
     from zermelo.objectives.schedules import Cosine, Exponential, Linear, Steps
     from zermelo.objectives.supervised import RWR, SFT
+    from zermelo.objectives.token_level import FAIT, RRPO, SparseDPO
     from zermelo.objectives.unpaired import BCO, KTO
 
 __all__ = [
     "BCO",
+    "BVPO",
     "CDPO",
     "CPO",
+    "DCO",
     "DNO",
+    "DOVE",
     "DPO",
     "DPONLL",
     "DPOP",
     "EXO",
+    "FAIT",
     "FDPO",
+    "FSFT",
     "INPO",
     "IPO",
     "KTO",
     "LCPO",
+    "LDDPO",
     "LNDPO",
+    "MEET",
     "NCA",
+    "OREO",
     "ORPO",
+    "RDPO",
+    "RRPO",
     "RWR",
     "SFT",
     "SPPO",
@@ -75,15 +97,19 @@ __all__ = [
     "VPO",
     "APODown",
     "APOZero",
+    "AcceleratedPO",
     "BCOPair",
+    "BRAIn",
     "BradleyTerryReward",
     "Composable",
     "Cosine",
     "DPOGamma",
+    "DegreeLoss",
     "EXOPair",
     "Exponential",
     "HingeDPO",
     "HyPO",
+    "IRepair",
     "InfoNCA",
     "LambdaLoss",
     "Linear",
@@ -91,8 +117,11 @@ __all__ = [
     "ListwiseHinge",
     "ListwiseLogistic",
     "Losses",
+    "MaPO",
+    "Mixing",
     "NCAPair",
     "Needs",
+    "NormalisedDPO",
     "Objective",
     "PointwiseRank",
     "RaggedBatch",
@@ -102,27 +131,46 @@ __all__ = [
     "SimPO",
     "SoftDPO",
     "SoftmaxRank",
+    "SparseDPO",
     "Step",
     "Steps",
     "Sum",
     "Term",
     "Weighted",
+    "block_norms",
+    "concentration",
+    "coverage_factor",
+    "coverage_loss",
     "from_config",
     "has_gradient_rule",
+    "mixing_of_traces",
     "objective",
+    "optimal_mixing",
     "prepares",
     "term",
     "to_config",
+    "unshared",
+    "utility",
     "weights_of",
+    "win_score",
 ]
 
 _WHERE = {
+    "accelerated": ["AcceleratedPO"],
     "anchored": ["DPONLL", "HyPO", "VPO"],
     "batch": ["RaggedBatch"],
+    "confidence": ["DCO", "coverage_factor", "coverage_loss"],
     "config": ["from_config", "to_config"],
     "contrastive": ["APODown", "APOZero", "BCOPair", "EXOPair", "NCAPair"],
+    "degree": ["DegreeLoss"],
+    "distribution": ["BRAIn"],
+    "divergence_sft": ["FSFT", "utility"],
     "functional": ["objective"],
+    "gradient_rules": ["IRepair", "MEET", "NormalisedDPO", "block_norms", "concentration"],
+    "images": ["MaPO", "win_score"],
+    "joint": ["DOVE"],
     "label_noise": ["CDPO", "LCPO", "RobustDPO", "SoftDPO"],
+    "length": ["LDDPO", "RDPO", "unshared"],
     "listwise": [
         "EXO",
         "InfoNCA",
@@ -134,7 +182,9 @@ _WHERE = {
         "PointwiseRank",
         "SoftmaxRank",
     ],
+    "mixture": ["BVPO", "Mixing", "mixing_of_traces", "optimal_mixing"],
     "nash": ["DNO", "INPO", "SPPO"],
+    "offline_rl": ["OREO"],
     "pairwise": ["DPO", "DPOGamma", "DPOP", "FDPO", "HingeDPO", "IPO", "LNDPO"],
     "protocol": [
         "Composable",
@@ -154,6 +204,7 @@ _WHERE = {
     "reward": ["BradleyTerryReward", "RewardRegression"],
     "schedules": ["Cosine", "Exponential", "Linear", "Steps"],
     "supervised": ["RWR", "SFT"],
+    "token_level": ["FAIT", "RRPO", "SparseDPO"],
     "unpaired": ["BCO", "KTO"],
 }
 

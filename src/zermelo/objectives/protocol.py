@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 import torch
 from torch import Tensor
 
+from zermelo.errors import SettingError
 from zermelo.objectives.batch import Axis, RaggedBatch
 
 __all__ = [
@@ -50,6 +51,7 @@ EXTRAS: Mapping[str, tuple[Axis, str]] = {
     "phrase": ("tokens", "data: 0 = text shared by the two sides of a pair, n ≥ 1 = n-th phrase in which they differ"),
     "fault": ("tokens", "data: 1 = token in which a right and a faulty text differ"),
     "empty_trace": ("responses", "data: 1 = answered with an empty reasoning trace"),
+    "gate": ("tokens", "output of the gate head, a logit per token"),
     "degree_logits": ("responses", "output of the degree head on the finished response, [N, C]"),
     "degree": ("responses", "data: degree class 0…C−1, −1 = none"),
     "denoising_error": ("responses", "mean squared denoising error of an image"),
@@ -233,6 +235,9 @@ class Weighted(Composable):
     base: Any
     weight: float | Schedule = 1.0
 
+    def __post_init__(self) -> None:
+        _refuse_rules("weighted", self.base)
+
     @property
     def needs(self) -> Needs:  # type: ignore[override]
         """Those of the base."""
@@ -252,6 +257,9 @@ class Sum(Composable):
     """Terms of several objectives side by side, each averaged over its own axis."""
 
     parts: tuple[Any, ...]
+
+    def __post_init__(self) -> None:
+        _refuse_rules("added to others", *self.parts)
 
     @property
     def needs(self) -> Needs:  # type: ignore[override]
@@ -301,6 +309,13 @@ def prepares(objective: Any) -> bool:
 def has_gradient_rule(objective: Any) -> bool:
     """Whether the objective combines the gradients of its terms by a rule of its own."""
     return hasattr(objective, "gradient_rule")
+
+
+def _refuse_rules(done: str, *parts: Any) -> None:
+    for part in parts:
+        if has_gradient_rule(part):
+            name = type(part).__name__
+            raise SettingError("bad-setting", f"{name} combines gradients by a rule of its own and cannot be {done}")
 
 
 def _parts(value: Any) -> tuple[Any, ...]:
