@@ -14,7 +14,15 @@ import pyarrow as pa
 
 from zermelo.feedback.records import Group, Judgement, Message, Prompt, Response, Span
 
-__all__ = ["SCHEMA", "SCHEMA_VERSION", "groups_from_arrow", "groups_to_arrow", "is_native"]
+__all__ = [
+    "SCHEMA",
+    "SCHEMA_VERSION",
+    "groups_from_arrow",
+    "groups_to_arrow",
+    "is_native",
+    "judgements_to_arrow",
+    "prompts_from_arrow",
+]
 
 SCHEMA_VERSION = 1
 
@@ -84,12 +92,26 @@ def groups_to_arrow(groups: Iterable[Group]) -> pa.Table:
     return pa.Table.from_pylist([group_to_row(group) for group in groups], schema=SCHEMA)
 
 
+def judgements_to_arrow(judgements: Iterable[Judgement]) -> pa.Array:
+    """Judgements as one struct array of the native schema."""
+    return pa.array([_judgement_to_row(item) for item in judgements], JUDGEMENT)
+
+
 def groups_from_arrow(data: pa.Table | pa.RecordBatch) -> Iterator[Group]:
     """Groups of a table or record batch in the native schema, in order."""
     batches = data.to_batches() if isinstance(data, pa.Table) else [data]
     for batch in batches:
         for row in batch.to_pylist():
             yield group_from_row(row)
+
+
+def prompts_from_arrow(batch: pa.RecordBatch) -> list[Prompt | None]:
+    """The prompts of a batch that has the columns `prompt` and `prompt_messages`."""
+    texts = batch.column("prompt").to_pylist()
+    messages = batch.column("prompt_messages")
+    if messages.null_count == len(messages):
+        return texts
+    return [_join_prompt(text, turns) for text, turns in zip(texts, messages.to_pylist(), strict=True)]
 
 
 def group_to_row(group: Group) -> dict[str, Any]:
