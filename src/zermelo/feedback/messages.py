@@ -21,6 +21,7 @@ __all__ = [
     "side_of",
     "split_at_reply",
     "split_sides",
+    "spoken",
     "transcript",
 ]
 
@@ -166,9 +167,16 @@ def parse_transcript(text: str, name: str, row: Row) -> tuple[Message, ...]:
     )
 
 
+def spoken(turn: Mapping[str, Any]) -> str:
+    """The text of a turn as `chat` gives it; of parts, their texts."""
+    content = turn["content"]
+    if isinstance(content, list):
+        return "".join(part if isinstance(part, str) else part.get("text") or "" for part in content)
+    return content or ""
+
+
 def transcript(turns: Sequence[Mapping[str, Any]]) -> str:
     """Messages as a transcript with role marks."""
     return "".join(
-        f"\n\n{HH_NAMES.get(str(turn['role']), str(turn['role']).capitalize())}: {turn['content'] or ''}"
-        for turn in turns
+        f"\n\n{HH_NAMES.get(str(turn['role']), str(turn['role']).capitalize())}: {spoken(turn)}" for turn in turns
     )

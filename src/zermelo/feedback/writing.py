@@ -82,6 +82,10 @@ def write_groups(
     writer = find_writer(format, derive)
     target = os.fspath(path)
     container = _container(target)
+    if format == "native" and container == "csv":
+        raise SettingError(
+            "unknown-suffix", f"{target}: groups are nested; expected .parquet, .arrow or .jsonl", hint="or `--to csv`"
+        )
     report = WriteReport(target, format)
     with _placed(target) as stream:
         if format == "native" and container in ("parquet", "arrow"):

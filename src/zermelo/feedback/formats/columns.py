@@ -101,7 +101,10 @@ class Columns:
     @property
     def pair(self) -> tuple[str, str] | None:
         """The two roles that are compared, or None."""
-        return next((pair for pair in BOTH if all(role in self.where for role in pair)), None)
+        known = next((pair for pair in BOTH if all(role in self.where for role in pair)), None)
+        if known == BOTH[-1] and ("a" in self.where or "b" in self.where):
+            return BOTH[1]  # the text of one side only
+        return known
 
     @classmethod
     def named(cls, columns: Mapping[str, str], *, known: frozenset[str]) -> Columns:
@@ -207,7 +210,7 @@ class Columns:
         known = self._known(row) | {"strength": self._number(row, "strength")}
         if first == "chosen":
             return sides, (outcome_judgement("first", **known),)
-        names = [self.where[role][0] for role in (first, second)]
+        names = [self.where.get(role, (None,))[0] for role in (first, second)]
         sources = [sides[0].source, sides[1].source]
         if sources[0] == sources[1]:
             sources = [None, None]
@@ -231,7 +234,7 @@ class Columns:
             outcome_said = outcomes.pop() if len(outcomes) == 1 else None
             judgements = [Judgement("comparison", on=(0, 1), value=value, outcome=outcome_said, **known)]
         elif not columns:
-            row.missing.append("prob")
+            row.missing.append(self.where.get("prob", ("prob",))[0])
         return sides, tuple(judgements)
 
     def _single(self, row: Row) -> tuple[tuple[Response, ...], tuple[Judgement, ...]]:

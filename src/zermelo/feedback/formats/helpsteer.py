@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from zermelo.feedback.losses import count_lost, other_columns
-from zermelo.feedback.messages import chat, one_turn
+from zermelo.feedback.messages import chat, one_turn, spoken
 from zermelo.feedback.protocol import Row, Sample
 from zermelo.feedback.records import Group, Judgement, Message, Prompt
 
@@ -84,4 +84,4 @@ def _text(prompt: Prompt | None) -> str:
         return text or ""
     turns = chat(prompt)
     marks = ["" if index == 0 else f"\n<extra_id_1>{NAMES.get(t['role'], 'User')}\n" for index, t in enumerate(turns)]
-    return "".join(mark + (turn["content"] or "") for mark, turn in zip(marks, turns, strict=True))
+    return "".join(mark + spoken(turn) for mark, turn in zip(marks, turns, strict=True))
