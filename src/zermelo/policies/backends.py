@@ -19,7 +19,7 @@ from zermelo.policies.head import Post
 from zermelo.policies.layout import layout
 from zermelo.policies.want import Backend
 
-__all__ = ["Choice", "Facts", "choose", "examine", "output_layer"]
+__all__ = ["Choice", "Facts", "choose", "evaluating", "examine", "output_layer", "unwrapped"]
 
 log = logging.getLogger("zermelo.policies.engine")
 
@@ -66,7 +66,7 @@ _said: weakref.WeakKeyDictionary[nn.Module, set[Choice]] = weakref.WeakKeyDictio
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """The Transformers model inside PEFT, DDP, DeepSpeed or a compiled module."""
+    """The Transformers model inside PEFT, DDP, DeepSpeed or a compiled module; the module itself if there is none."""
     inner: Any = model
     while not hasattr(type(inner), "get_output_embeddings"):
         # by registered child: PEFT forwards unknown attributes, so that `base_model` may name the body
@@ -157,7 +157,7 @@ def _examine(model: nn.Module) -> Facts:
     head = output_layer(model)
     window = _window(config)
     reason = _declared(model, inner, config)
-    with torch.no_grad(), _evaluating(model):
+    with torch.no_grad(), evaluating(model):
         post = None if head is None else _probed_post(model, head, inner, config)
         known = True
         if not reason:
@@ -212,7 +212,8 @@ def _limit(config: Any) -> int | None:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside; afterwards every module has the mode it had."""
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:

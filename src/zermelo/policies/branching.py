@@ -27,25 +27,29 @@ _backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
 
 class Call(NamedTuple):
-    """Queries [q0, q1) attend to keys [k0, k1); a call that is not `first` for its queries is merged."""
+    """Queries [q0, q1) attend to keys [k0, k1).
+
+    `new_queries`: no earlier call served these queries (else the results are merged); `new_keys`: nor these keys.
+    """
 
     q0: int
     q1: int
     k0: int
     k1: int
     causal: bool
-    first: bool
+    new_queries: bool
+    new_keys: bool
 
 
 def calls_of(tree: Tree) -> list[Call]:
-    """The calls that make up one tree's attention."""
+    """The calls that make up one tree's attention; every query and every key is new to exactly one of them."""
     start, p = tree.start, tree.prompt
     at, length = tree.branches[0]
-    calls = [Call(start, at + length, start, at + length, True, True)]
+    calls = [Call(start, at + length, start, at + length, True, True, True)]
     rest = [(b, n) for b, n in tree.branches[1:] if n]
     if rest:
-        calls.append(Call(rest[0][0], tree.end, start, start + p, False, True))
-        calls += [Call(b, b + n, b, b + n, True, False) for b, n in rest]
+        calls.append(Call(rest[0][0], tree.end, start, start + p, False, True, False))
+        calls += [Call(b, b + n, b, b + n, True, False, True) for b, n in rest]
     return calls
 
 
@@ -70,12 +74,12 @@ class _Branched(torch.autograd.Function):
                 scale=scale,
             )
             into, at = out[:, :, c.q0 : c.q1], lse[:, :, c.q0 : c.q1]
-            if c.first:
+            if c.new_queries:
                 into.copy_(o)
                 at.copy_(l)
             else:
                 both = torch.logaddexp(at, l)
-                into.copy_(into * (at - both).exp()[..., None] + o * (l - both).exp()[..., None])
+                into.mul_((at - both).exp_()[..., None]).add_(o * (l - both).exp_()[..., None])
                 at.copy_(both)
         ctx.save_for_backward(q, k, v, out, lse)
         ctx.calls, ctx.scale = calls, scale
@@ -85,7 +89,7 @@ class _Branched(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         q, k, v, out, lse = ctx.saved_tensors
         g = q.shape[1]
-        dq, dk, dv = torch.zeros_like(q), torch.zeros_like(k), torch.zeros_like(v)
+        dq, dk, dv = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
         for c in ctx.calls:
             queries, keys = slice(c.q0, c.q1), slice(c.k0, c.k1)
             a, b, e = _backward(
@@ -99,10 +103,14 @@ class _Branched(torch.autograd.Function):
                 c.causal,
                 scale=ctx.scale,
             )
-            dq[:, :, queries] += a
-            dk[:, :, keys] += b.sum(1, keepdim=True)
-            dv[:, :, keys] += e.sum(1, keepdim=True)
+            _put(dq[:, :, queries], a, c.new_queries)
+            _put(dk[:, :, keys], b if g == 1 else b.sum(1, keepdim=True), c.new_keys)
+            _put(dv[:, :, keys], e if g == 1 else e.sum(1, keepdim=True), c.new_keys)
         return dq, dk, dv, None, None
+
+
+def _put(into: Tensor, part: Tensor, new: bool) -> None:
+    into.copy_(part) if new else into.add_(part)
 
 
 def branched(q: Tensor, k: Tensor, v: Tensor, row: Layout, scale: float) -> Tensor:

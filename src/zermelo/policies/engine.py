@@ -44,7 +44,7 @@ def module_of(policy: Model) -> nn.Module:
     """The module of a `Policy`, or the module itself (wrapped by PEFT, DDP, FSDP2 or not)."""
     if isinstance(policy, nn.Module):
         return policy
-    return cast(nn.Module, policy.model)
+    return policy.model
 
 
 def group_logprobs(
