@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +187,27 @@ def test_killed_writers_leave_no_half_file(tmp_path: Path) -> None:
         write_groups(failing(), out)
     assert out.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.parquet"]
+
+
+ENDLESS = """
+import itertools, sys
+from zermelo.feedback import Group, Response, write_groups
+write_groups((Group(str(i), "p", (Response("x" * 9000),)) for i in itertools.count()), sys.argv[1])
+"""
+
+
+def test_kill_9_in_the_middle_of_a_write_loses_nothing_and_the_next_write_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "out.parquet"
+    write_groups(read_groups(jsonl_file(tmp_path)), out)
+    before = out.read_bytes()
+    with subprocess.Popen([sys.executable, "-c", ENDLESS, str(out)]) as writer:
+        while not any(path.stat().st_size for path in tmp_path.glob(".*.partial")):
+            time.sleep(0.02)
+        writer.kill()
+    assert out.read_bytes() == before
+    write_groups(read_groups(out), tmp_path / "next.parquet")
+    assert len(list(read_groups(tmp_path / "next.parquet"))) == 600
+    assert expand(tmp_path) == sorted(str(tmp_path / name) for name in ("in.jsonl", "next.parquet", "out.parquet"))
 
 
 def jsonl_file(tmp_path: Path) -> Path:
