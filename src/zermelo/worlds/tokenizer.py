@@ -66,6 +66,7 @@ def write_tokenizer(folder: Path, *, max_length: int) -> None:
         "model_max_length": max_length,
         "padding_side": "left",
         "clean_up_tokenization_spaces": False,
+        "model_input_names": ["input_ids", "attention_mask"],
         **names,
     }
     for name, content in (("tokenizer.json", tokenizer), ("tokenizer_config.json", config)):
