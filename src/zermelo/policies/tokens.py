@@ -246,8 +246,8 @@ def _ended(response: Response) -> bool:
 
 def _sampled(response: Response, prompt: int, template: Template) -> _Draft:
     ids = tuple(response.token_ids or ())
-    ends = {*template.end_ids, template.turn_end}
-    finished = ids[-1] in ends if response.finish is None else response.finish == "stopped"
+    # a response that a stop text ended is stopped, but shows no end token to train on
+    finished = ids[-1] in {*template.end_ids, template.turn_end} and response.finish != "cut"
     step = None
     if response.steps is not None:
         step = _step_map(_offsets(ids, template), response.content, response.steps)
