@@ -15,7 +15,7 @@ from zermelo.policies.template import Chat, probe_template
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["LoRA", "load", "load_tokenizer"]
+__all__ = ["LoRA", "load", "load_tokenizer", "with_lora"]
 
 DType = Literal["float32", "bfloat16", "float16", "auto"]
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
@@ -89,7 +89,7 @@ def load(
     if adapter is not None:
         model = _with_adapter(model, os.fspath(adapter))
     if lora is not None:
-        model = _with_lora(model, lora)
+        model = with_lora(model, lora)
     where = device if device is not None else ("cuda" if torch.cuda.is_available() else "cpu")
     model = model.to(where).eval()
     template = probe_template(tokenizer, chat=chat, end_ids=_generation_ends(model))
@@ -183,7 +183,8 @@ def _with_adapter(model: Any, adapter: str) -> Any:
         return PeftModel.from_pretrained(model, adapter, is_trainable=True)
 
 
-def _with_lora(model: Any, lora: LoRA) -> Any:
+def with_lora(model: Any, lora: LoRA) -> Any:
+    """The model with a new adapter; only its parameters are trainable."""
     from peft import LoraConfig, get_peft_model
 
     targets = lora.targets if isinstance(lora.targets, str) else list(lora.targets)

@@ -1,1 +1,48 @@
-"""training."""
+"""Training: loops that drive objectives over groups.
+
+offline.py  align: a policy on groups that are already there       reward.py   train_reward: reward models
+loop.py     the loop itself, a page                                  settings.py what a run may be told
+examples, plan, supply, totals      from groups to a step: ids and judgements, order and cut, tensors, divisors
+checks, alarms, metrics, callbacks  what is looked at                checkpoint, folder, execute  what is kept
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zermelo.lazy import attach
+
+if TYPE_CHECKING:
+    from zermelo.training.alarms import Alarm, alarms_of
+    from zermelo.training.callbacks import Callback
+    from zermelo.training.metrics import METRICS, Metric
+    from zermelo.training.offline import AlignResult, align
+    from zermelo.training.result import TrainResult
+    from zermelo.training.settings import OfflineSettings
+
+__all__ = [
+    "METRICS",
+    "Alarm",
+    "AlignResult",
+    "Callback",
+    "Metric",
+    "OfflineSettings",
+    "TrainResult",
+    "alarms_of",
+    "align",
+]
+
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "METRICS": "metrics",
+        "Alarm": "alarms",
+        "AlignResult": "offline",
+        "Callback": "callbacks",
+        "Metric": "metrics",
+        "OfflineSettings": "settings",
+        "TrainResult": "result",
+        "alarms_of": "alarms",
+        "align": "offline",
+    },
+)
