@@ -11,7 +11,7 @@ import pytest
 
 from zermelo.cli.app import main
 from zermelo.feedback import detect, read_groups
-from zermelo.feedback.formats import FORMATS
+from zermelo.feedback.formats import FORMATS, load_format
 
 FIXTURES = Path(__file__).parent.parent / "feedback" / "formats" / "fixtures"
 
@@ -82,6 +82,15 @@ def test_ratings_become_pairs_only_when_asked(tmp_path: Path, capsys: Any) -> No
     assert chosen == {("glad", "sad"), ("merry", "sad")}
 
 
+def test_a_table_says_which_ratings_a_pair_came_from(tmp_path: Path) -> None:
+    out = tmp_path / "a.csv"
+    assert run(FIXTURES / "ultrafeedback.jsonl", out, "--pairs", "best_worst") == 0
+    said = [item for group in read_groups(out) for item in group.judgements]
+    assert {(item.by, item.criterion, item.outcome) for item in said} == {
+        ("gpt-4", name, "first") for name in ("instruction_following", "truthfulness", "overall")
+    }
+
+
 def test_a_comparison_becomes_a_wanted_and_an_unwanted_completion(tmp_path: Path) -> None:
     out = tmp_path / "a.jsonl"
     assert run(FIXTURES / "trl.jsonl", out, "--to", "kto") == 0
@@ -117,6 +126,7 @@ def test_standard_output_gets_the_rows_and_nothing_else(capfdbinary: Any) -> Non
     [
         (["out.txt"], "the suffix says no container"),
         (["out.parquet.gz"], "compressed inside"),
+        (["out.parquet", "--pairs", "all"], "holds no pairs"),
         (["out.csv", "--to", "native"], "groups are nested"),
         (["out.jsonl", "--to", "columns"], "is read, not written"),
         (["out.jsonl", "--to", "trel"], "did you mean `trl`?"),
@@ -136,7 +146,8 @@ def test_settings_that_make_no_output_are_usage_errors(
 @pytest.mark.parametrize("source", ["trl-conversational", "ultrafeedback", "arena", "prm800k", "chat"])
 def test_any_format_becomes_any_other_or_says_why_not(source: str, name: str, tmp_path: Path, capsys: Any) -> None:
     out = tmp_path / "out.jsonl"
-    code = run(FIXTURES / f"{source}.jsonl", out, "--to", name, "--pairs", "all")
+    pairs = ("--pairs", "all") if hasattr(load_format(name), "derive") else ()
+    code = run(FIXTURES / f"{source}.jsonl", out, "--to", name, *pairs)
     if code == 0:
         assert list(read_groups(out, format=name, quiet=True))
     else:

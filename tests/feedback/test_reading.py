@@ -172,6 +172,9 @@ def test_a_report_counts_missing_values_of_a_format(tmp_path: Path) -> None:
     fixture = Path(__file__).parent / "formats" / "fixtures" / "ultrafeedback.jsonl"
     list(read_groups(fixture, report=report))
     assert report.missing == {"annotations.honesty": 1}
+    report = ReadReport()
+    list(read_groups(fixture.with_name("listwise.jsonl"), report=report))
+    assert report.missing == {"scores[]": 1}
 
 
 def test_killed_writers_leave_no_half_file(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ and, where it can, a group into rows. It opens no file; `files.py` yields rows f
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from zermelo.feedback.records import Group, Message, Prompt, Response
 
 __all__ = ["Format", "Row", "Sample", "Writer", "explicit_id", "jsonable"]
 
+INDEX = re.compile(r"\[\d+\]")
 NO_VALUE = frozenset({"", "n/a", "na", "none", "null", "-"})  # a format's own marks for 'no value', as text
 
 
@@ -100,7 +102,7 @@ class Row:
     def rating(self, name: str, found: Any, *, low: float | None = None, high: float | None = None) -> float | None:
         """A score on its scale; None, counted as missing, where the format marks 'no value' (N/A, empty, null)."""
         if found is None or (isinstance(found, str) and found.strip().lower() in NO_VALUE):
-            self.missing.append(name)
+            self.missing.append(INDEX.sub("[]", name))
             return None
         return self.as_number(name, found, low=low, high=high)
 

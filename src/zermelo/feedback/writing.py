@@ -111,6 +111,8 @@ def find_writer(name: str, derive: Derive = "stated") -> Writer:
     found = find_format(name)
     if not isinstance(found, Writer):
         raise SettingError("unknown-format", f"format {name!r} is read, not written")
+    if derive != "stated" and not hasattr(found, "derive"):
+        raise SettingError("bad-setting", f"format {name!r} holds no pairs. Got pairs={derive!r}")
     if hasattr(found, "derive"):
         found = replace(found, derive=derive)  # type: ignore[type-var]
         one_of(found, "derive", ("stated", "all", "best_worst", "adjacent"))

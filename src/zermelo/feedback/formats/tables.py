@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 from zermelo.feedback.formats.columns import Columns
 from zermelo.feedback.losses import count_lost
 from zermelo.feedback.messages import chat, one_turn
+from zermelo.feedback.preferences import Derive, Preference, derived
 from zermelo.feedback.protocol import Row, Sample, explicit_id
-from zermelo.feedback.records import Group, Prompt, Response
+from zermelo.feedback.records import Group, Judgement, Outcome, Prompt, Response
 
 __all__ = ["Pairs", "Ratings"]
 
@@ -25,6 +26,7 @@ class Pairs:
     title: ClassVar[str] = "table of comparisons"
     shape: ClassVar[str] = "a row has prompt, a, b, and winner or prob"
     per_response: ClassVar[bool] = False
+    derive: Derive = "stated"
 
     def matches(self, sample: Sample) -> float:
         return 0.85 if sample.has("prompt", "a", "b", "winner", "source_a", "source_b") else 0.0
@@ -43,6 +45,8 @@ class Pairs:
 
     def write(self, group: Group, lost: Counter[str]) -> Iterator[dict[str, Any]]:
         items = [item for item in group.judgements if item.kind == "comparison"]
+        if self.derive != "stated":
+            items += [_as_comparison(pair) for pair in derived(group, how=self.derive)]
         words = {"first": "a", "second": "b", None: None}
         used: set[int] = set()
         for item in items:
@@ -103,6 +107,14 @@ class Ratings:
             }
         lost["columns of meta"] += sum(name != "suspicious" for name in group.meta)
         count_lost(group, lost, kinds=("rating",), written=used, sources=True, annotators=True, identity=False)
+
+
+def _as_comparison(pair: Preference) -> Judgement:
+    said = pair.judgement
+    outcome: Outcome = "tie" if pair.tie else "first"
+    return Judgement(
+        "comparison", on=(pair.win, pair.lose), by=said.by, value=pair.prob, outcome=outcome, criterion=said.criterion
+    )
 
 
 def prompt_cell(prompt: Prompt | None) -> str | None:
