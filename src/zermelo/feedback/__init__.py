@@ -6,7 +6,7 @@ reading.py     read_groups, detect: files of any known format to groups (files.p
 writing.py     write_groups: groups to a file of any format
 suspicions.py  why a group is suspicious
 dataset.py     Feedback: groups read lazily, selections, joins, splits
-views.py       what each view holds (view.py, pairs.py, outcomes.py; battles.py for bare files)
+views.py       what each view holds (view.py, pairs.py, outcomes.py; bare.py for bare battles)
 journal.py     finished units of an interrupted run
 """
 
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from zermelo.lazy import attach
 
 if TYPE_CHECKING:
-    from zermelo.feedback.battles import battles
+    from zermelo.feedback.bare import read_battles
     from zermelo.feedback.dataset import Feedback
     from zermelo.feedback.journal import Journal
     from zermelo.feedback.preferences import Preference, preferences
@@ -43,10 +43,10 @@ __all__ = [
     "Span",
     "View",
     "WriteReport",
-    "battles",
     "detect",
     "preferences",
     "prompt_key",
+    "read_battles",
     "read_groups",
     "suspicions",
     "write_groups",
@@ -62,9 +62,9 @@ __getattr__, __dir__ = attach(
         "Rejects": "rejects",
         "View": "view",
         "WriteReport": "writing",
-        "battles": "battles",
         "detect": "reading",
         "preferences": "preferences",
+        "read_battles": "bare",
         "read_groups": "reading",
         "suspicions": "suspicions",
         "write_groups": "writing",

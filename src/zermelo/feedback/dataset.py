@@ -278,7 +278,7 @@ class Feedback:
         """One row per comparison of two known sources: row, id, source_a, source_b, outcome, prob, by, criterion, ….
 
         `prob` is P(a ≻ b); `outcome` is null for a bare probability. `a_first`: the judge saw a first (null: unknown).
-        A file of bare battles needs no collection: `zermelo.feedback.battles(path)`.
+        A file of bare battles needs no collection: `zermelo.feedback.read_battles(path)`.
         """
         return self._view("battles")
 
@@ -341,7 +341,7 @@ class Feedback:
         import pyarrow as pa
 
         from zermelo.feedback.schema import SCHEMA
-        from zermelo.feedback.view import run_sql
+        from zermelo.feedback.view import run_sql, stream
 
         columns = [name for name in SCHEMA.names if re.search(rf"\b{name}\b", condition, re.IGNORECASE)] or ["id"]
         schema = pa.schema([("row", pa.int64()), *(SCHEMA.field(name) for name in columns)])
@@ -353,7 +353,7 @@ class Feedback:
 
         found = run_sql(
             f"SELECT row FROM groups WHERE ({condition}\n)",
-            groups=lambda connection: connection.from_arrow(pa.RecordBatchReader.from_batches(schema, rows())),
+            groups=lambda connection, failed: connection.from_arrow(stream(schema, rows(), failed)),
         )
         return np.sort(found.column("row").to_numpy()).astype(np.int64)
 

@@ -44,7 +44,7 @@ def sides(
     cluster = np.arange(len(keys)) if near is None else clusters(texts, similarity=near)
     names = _smallest_keys(keys, cluster)
     counts = np.bincount(cluster[group_key], minlength=len(names))
-    if near is not None and len(names) > 1 and counts.max(initial=0) > max(LARGE * counts.sum(), 2):
+    if len(keys) > len(names) and counts.max(initial=0) > max(LARGE * counts.sum(), 2):
         warn(
             "large-cluster",
             f"{counts.max():,} of {counts.sum():,} prompts are near-duplicates of each other and stay on one side;"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from zermelo.feedback.records import Group
 
-__all__ = ["Dropped", "View", "run_sql"]
+__all__ = ["Dropped", "View", "run_sql", "stream"]
 
 
 class Dropped(dict[str, int]):
@@ -95,13 +95,16 @@ class View:
                 pass
         return dict(self._counted[0])
 
-    def relation(self, connection: Any) -> Any:
-        """The view as a DuckDB relation of this connection; good for one query."""
-        import pyarrow as pa
+    def relation(self, connection: Any, failed: list[DataError] | None = None) -> Any:
+        """The view as a DuckDB relation of this connection; good for one query.
 
+        Args:
+            connection: A DuckDB connection.
+            failed: Gets a `DataError` that ends the pass, which DuckDB reports as an error of its own.
+        """
         if self.relate is not None:
             return self.relate(connection)
-        return connection.from_arrow(pa.RecordBatchReader.from_batches(self.schema, self.batches()))
+        return connection.from_arrow(stream(self.schema, self.batches(), [] if failed is None else failed))
 
     def sql(self, query: str) -> pa.Table:
         """Run a query in which `view` is this view, once.
@@ -168,29 +171,43 @@ class View:
         return table.take(list(rows))
 
 
-def run_sql(query: str, **relations: Callable[[Any], Any]) -> pa.Table:
+def run_sql(query: str, **relations: Callable[[Any, list[DataError]], Any]) -> pa.Table:
     """Run one query over named relations in a DuckDB of its own.
 
     Args:
         query: SQL.
-        relations: Name → function that makes the relation from a connection.
+        relations: Name → function that makes the relation from a connection and a list for errors (`stream`).
     Raises:
         SettingError: the query is not understood (`bad-sql`).
     """
     import duckdb
 
+    failed: list[DataError] = []
     with duckdb.connect() as connection:
         try:
             for name, relate in relations.items():
-                relate(connection).create_view(name)
+                relate(connection, failed).create_view(name)
             return connection.sql(query).to_arrow_table()
         except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
             raise SettingError("bad-sql", str(error).strip().splitlines()[0]) from None
-        except duckdb.Error as error:
-            inner = error.__cause__ or error.__context__
-            if isinstance(inner, DataError):
-                raise inner from None
+        except Exception:
+            if failed:  # an error in our own pass over the data comes back as one of DuckDB's
+                raise failed[0] from None
             raise
+
+
+def stream(schema: pa.Schema, batches: Iterator[pa.RecordBatch], failed: list[DataError]) -> pa.RecordBatchReader:
+    """Record batches as a reader for DuckDB; a `DataError` on the way is also put into `failed`."""
+    import pyarrow as pa
+
+    def watched() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from batches
+        except DataError as error:
+            failed.append(error)
+            raise
+
+    return pa.RecordBatchReader.from_batches(schema, watched())
 
 
 def flat_prompt(group: Group) -> str | None:

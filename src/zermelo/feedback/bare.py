@@ -16,7 +16,7 @@ from zermelo.feedback.view import Dropped, View
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["battle_columns", "battles"]
+__all__ = ["battle_columns", "holds_battles", "read_battles"]
 
 NAMES: tuple[tuple[str, str], ...] = (
     ("model_a", "model_b"),
@@ -42,7 +42,7 @@ ROLES = ("source_a", "source_b", "winner", "prob", *OPTIONAL)
 DISTINCT = 4096  # so many distinct winners are mapped by a table
 
 
-def battles(
+def read_battles(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
     columns: Mapping[str, str] | None = None,
@@ -81,11 +81,21 @@ def battles(
             checked = _Checked(connection, files, columns, skip_bad)
             for reason, count in checked.left_out().items():
                 dropped.add(reason, count)
-            reader = checked.relation().to_arrow_reader(100_000)
-            for batch in reader:
+            for batch in checked.relation().fetch_arrow_reader(100_000):
                 yield as_batch(dict(zip(batch.schema.names, batch.columns, strict=True)), BATTLES)
 
     return View("battles", BATTLES, batches, (), None, relate)
+
+
+def holds_battles(path: str) -> bool:
+    """Whether a file is a table whose columns name two sides and a winner; False where it cannot be read."""
+    import duckdb
+
+    try:
+        with duckdb.connect() as connection:
+            return battle_columns(connection.sql(f"SELECT * FROM {_scan([path])} LIMIT 0").columns) is not None
+    except duckdb.Error:
+        return False
 
 
 def battle_columns(names: Iterable[str], columns: Mapping[str, str] | None = None) -> dict[str, str] | None:
@@ -132,20 +142,21 @@ class _Checked:
         import duckdb
 
         self.connection, self.files, self.skip_bad = connection, files, skip_bad
-        self.connection.execute("SET preserve_insertion_order = true")
         try:
-            self.raw = _scan(connection, files)
+            self.connection.execute(f"CREATE OR REPLACE TEMP VIEW _raw AS SELECT * FROM {_scan(files)}")
+            raw = self.connection.sql("SELECT * FROM _raw LIMIT 0")
+            names, types = list(raw.columns), list(raw.types)
         except duckdb.Error as error:
             what = str(error).strip().splitlines()[0][:160]
             raise DataError(
                 "unreadable-file", f"cannot be read as a table; is it cut? ({what})", file=files[0]
             ) from None
-        self.types = dict(zip(self.raw.columns, map(str, self.raw.types), strict=True))
-        roles = battle_columns(self.raw.columns, columns)
+        self.types = dict(zip(names, map(str, types), strict=True))
+        roles = battle_columns(names, columns)
         if roles is None:
             raise DataError(
                 "unknown-format",
-                f"columns {', '.join(self.raw.columns[:12])}; expected two names and a winner",
+                f"columns {', '.join(names[:12])}; expected two names and a winner",
                 file=files[0],
                 hint="name them: columns={'source_a': …, 'source_b': …, 'winner': …}",
             )
@@ -153,47 +164,46 @@ class _Checked:
 
     def relation(self) -> Any:
         """The view's rows; strict unless bad rows are skipped."""
+        self._make_view()
         if not self.skip_bad:
             self._refuse_bad()
-        self._source().create_view("_battles")
         return self.connection.sql("SELECT * EXCLUDE (bad, winner) FROM _battles WHERE bad IS NULL")
 
     def left_out(self) -> dict[str, int]:
         """Reason → rows left out."""
         if not self.skip_bad:
             return {}
-        rows = self._source().aggregate("bad, count(*)", "bad").fetchall()
-        return {reason: count for reason, count in rows if reason is not None}
+        self._make_view()
+        return dict(self._rows("SELECT bad, count(*) FROM _battles WHERE bad IS NOT NULL GROUP BY bad"))
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        return self.connection.sql(query).fetchall()
 
     def _refuse_bad(self) -> None:
-        first = self._source().filter("bad IS NOT NULL").limit(1).project("row, bad, winner").fetchone()
-        if first is None:
-            if not self.raw.limit(1).fetchone():
+        first = self._rows("SELECT row, bad, winner FROM _battles WHERE bad IS NOT NULL ORDER BY row LIMIT 1")
+        if not first:
+            if not self._rows("SELECT 1 FROM _raw LIMIT 1"):
                 raise DataError("no-rows", "the file has no rows; expected at least one row", file=self.files[0])
             return
-        row, bad, winner = first
+        row, bad, winner = first[0]
         file, line = self._place(int(row))
-        what = (
-            f"winner {winner!r}; expected a side, one of the two names, tie, both_bad or a probability"
-            if bad == "unknown-winner"
-            else "a name or the winner is missing"
-        )
         hint = "`skip_bad` (`--skip-bad`) leaves such rows out"
         if bad == "unknown-winner":
+            what = f"winner {winner!r}; expected a side, one of the two names, tie, both_bad or a probability"
             raise DataError("unknown-winner", what, file=file, row=line, hint=hint)
-        raise DataError("missing-field", what, file=file, row=line, hint=hint)
+        raise DataError("missing-field", "a name or the winner is missing", file=file, row=line, hint=hint)
 
     def _place(self, row: int) -> tuple[str, int]:
         """File and 1-based row (line of a CSV, its header counted) of a position."""
         for file in self.files:
-            count = _scan(self.connection, [file]).aggregate("count(*)").fetchone()[0]
+            count = self._rows(f"SELECT count(*) FROM {_scan([file])}")[0][0]
             if row < count:
                 return file, row + 1 + (_kind(file) == "csv")
             row -= count
         return self.files[-1], row + 1
 
-    def _source(self) -> Any:
-        """Every row with `bad` (null, missing-field or unknown-winner) and what the file said."""
+    def _make_view(self) -> None:
+        """Every row with `bad` (null, missing-field or unknown-winner) and what the file said, as `_battles`."""
         a, b = _quoted(self.roles["source_a"]), _quoted(self.roles["source_b"])
         said, outcome, prob = self._verdict(a, b)
 
@@ -205,9 +215,9 @@ class _Checked:
                 return f"CAST(epoch({column}) AS DOUBLE)"
             return f"TRY_CAST({column} AS {kind})"
 
-        self.raw.create_view("_raw", replace=True)
-        return self.connection.sql(
+        self.connection.execute(
             f"""
+            CREATE OR REPLACE TEMP VIEW _battles AS
             WITH told AS (SELECT row_number() OVER () - 1 AS _row, *, {outcome} AS _outcome FROM _raw),
             known AS (SELECT *, CAST({prob} AS DOUBLE) AS _prob FROM told)
             SELECT CAST(_row AS BIGINT) AS row, {optional("id", "VARCHAR")} AS id,
@@ -232,7 +242,7 @@ class _Checked:
             said = " ".join(f"WHEN {_quoted(name)} = 1 THEN {_text(word)}" for name, word in ONE_HOT.items())
             return f"(CASE {said} END)", f"CASE {said} END", FROM_OUTCOME
         said = _quoted(self.roles["winner"])
-        distinct = self.raw.project(f"{said} AS said").distinct().limit(DISTINCT + 1).fetchall()
+        distinct = self._rows(f"SELECT DISTINCT {said} FROM _raw LIMIT {DISTINCT + 1}")
         values = [value for (value,) in distinct if value is not None]
         if values and all(isinstance(value, int | float | Decimal) for value in values) and 2 not in values:
             if all(value in (0, 0.5, 1) for value in values):
@@ -264,7 +274,7 @@ class _Checked:
 
     def _names(self, a: str, b: str) -> set[str]:
         """The names of all players."""
-        sides = (self.raw.project(f"CAST({side} AS VARCHAR) AS name").distinct().fetchall() for side in (a, b))
+        sides = (self._rows(f"SELECT DISTINCT CAST({side} AS VARCHAR) FROM _raw") for side in (a, b))
         return {name for rows in sides for (name,) in rows if name is not None}
 
 
@@ -290,16 +300,13 @@ def _files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> 
     return expand(paths)
 
 
-def _scan(connection: Any, files: list[str]) -> Any:
+def _scan(files: list[str]) -> str:
+    """SQL that reads the files as one table."""
     kinds = {_kind(file) for file in files}
     if len(kinds) > 1:
         raise SettingError("mixed-columns", f"battles: files of one kind are wanted. Got {', '.join(sorted(kinds))}")
-    kind = kinds.pop()
-    if kind == "parquet":
-        return connection.read_parquet(files)
-    if kind == "json":
-        return connection.read_json(files)
-    return connection.read_csv(files)
+    reader = {"parquet": "read_parquet", "json": "read_json_auto", "csv": "read_csv_auto"}[kinds.pop()]
+    return f"{reader}([{', '.join(map(_text, files))}])"
 
 
 def _kind(file: str) -> str:
