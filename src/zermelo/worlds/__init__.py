@@ -2,7 +2,8 @@
 
 protocol.py    World, Edited, ErrorKind; folder(name): the tiny policy's model folder
 arithmetic.py  expressions and word problems with worked steps (chains, word_problems, writers, slips)
-style.py       templated notes whose attributes are exactly measurable (rewards, annotators)
+style.py       templated notes whose attributes are exactly measurable (notes)
+annotators.py  people who compare: noisy, biased by length or position, of different tribes
 tabular.py     policies over finite response sets: every optimum in closed form
 tokenizer.py   one token per character, for all tiny policies
 """
@@ -14,15 +15,33 @@ from typing import TYPE_CHECKING
 from zermelo.lazy import attach
 
 if TYPE_CHECKING:
+    from zermelo.worlds.annotators import Annotator, judge, tribes
     from zermelo.worlds.arithmetic import Arithmetic
     from zermelo.worlds.protocol import Edited, ErrorKind, World, folder, world
+    from zermelo.worlds.style import Notes
+    from zermelo.worlds.tabular import Tabular
 
-__all__ = ["Arithmetic", "Edited", "ErrorKind", "World", "folder", "world"]
+__all__ = [
+    "Annotator",
+    "Arithmetic",
+    "Edited",
+    "ErrorKind",
+    "Notes",
+    "Tabular",
+    "World",
+    "folder",
+    "judge",
+    "tribes",
+    "world",
+]
 
 __getattr__, __dir__ = attach(
     __name__,
     {
+        **dict.fromkeys(["Annotator", "judge", "tribes"], "annotators"),
         "Arithmetic": "arithmetic",
+        "Notes": "style",
+        "Tabular": "tabular",
         **dict.fromkeys(["Edited", "ErrorKind", "World", "folder", "world"], "protocol"),
     },
 )

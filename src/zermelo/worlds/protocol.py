@@ -98,7 +98,7 @@ def folder(name: str) -> Path:
     return root / name
 
 
-WORLDS = {"arithmetic": "arithmetic:Arithmetic"}  # name → where its class is
+WORLDS = {"arithmetic": "arithmetic:Arithmetic", "style": "style:Notes"}  # name → where its class is
 
 
 def world(name: str) -> World:
