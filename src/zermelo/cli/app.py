@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import traceback
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -25,8 +26,12 @@ __all__ = ["main"]
 
 # name → (module:attribute, one line of help, heading). The attribute is a function or a typer.Typer.
 COMMANDS: dict[str, tuple[str, str, str]] = {
+    "quickstart": ("zermelo.cli.run:quickstart", "The main job in miniature, with a report.", "Start"),
+    "run": ("zermelo.cli.run:run", "Run a recipe; the same command resumes.", "Start"),
     "inspect": ("zermelo.cli.inspect:inspect", "Show what is in preference data of any format.", "Data"),
     "convert": ("zermelo.cli.convert:convert", "Convert preference data from any format to any other.", "Data"),
+    "rank": ("zermelo.cli.rank:app", "Rank players from comparisons: board, next, power.", "Evaluate"),
+    "worlds": ("zermelo.cli.worlds:app", "Embedded tasks and their tiny models: list, sample, train.", "Reference"),
     "methods": ("zermelo.cli.methods:methods", "List the published methods and what is done of each.", "Reference"),
     "claims": ("zermelo.cli.claims:app", "Run published claims in miniature: list, run, report.", "Reference"),
     "explain": ("zermelo.cli.explain:explain", "Explain the code of an error or a warning.", "Reference"),
@@ -88,6 +93,7 @@ app = typer.Typer(
     add_completion=True,
     no_args_is_help=True,
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -124,6 +130,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except Exception as error:
+        traceback.print_exc()
+        hint = "this is a bug of ours; please report it with the lines above"
+        sys.exit(_fail("internal", f"{type(error).__name__}: {error}", hint, 1, as_json))
 
 
 def _fail(code: str, line: str, hint: str | None, exit_code: int, as_json: bool) -> int:

@@ -60,7 +60,8 @@ def _run(recipe: Recipe, out: Path, dry_run: bool, fresh: bool, as_json: bool) -
     if dry_run:
         _show_plan(recipe, out, as_json)
         return
-    from zermelo.recipes.summary import report, summary
+    from zermelo.recipes.report import report
+    from zermelo.recipes.summary import show, summary
 
     say = (lambda line: None) if as_json else (lambda line: typer.echo(line, err=True))
     with bars() as bar:
@@ -70,8 +71,6 @@ def _run(recipe: Recipe, out: Path, dry_run: bool, fresh: bool, as_json: bool) -
     if as_json:
         typer.echo(json.dumps(figures, ensure_ascii=False, indent=1))
         return
-    from zermelo.recipes.summary import show
-
     show(figures)
     typer.echo(f"report: {page}")
 

@@ -84,12 +84,10 @@ class Inject(Settings):
     """Inject subtle errors into correct answers; each gives a pair that differs in one place (RISE).
 
     Args:
-        share: Share of the prompts with a correct answer that get an injected error.
-        errors: Errors injected into one answer.
+        share: Chance that a right answer gets a corrupted twin.
     """
 
-    share: Share = 0.25
-    errors: Count = 1
+    share: Share = 0.05
 
 
 class Pairs(Settings):

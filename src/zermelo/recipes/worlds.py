@@ -23,7 +23,7 @@ from zermelo.worlds.tokenizer import BOS, EOS, PAD, VOCABULARY, encode, write_to
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["RECIPES", "Recipe", "Trained", "accuracy", "generate", "recipe", "train"]
+__all__ = ["RECIPES", "Recipe", "Trained", "accuracy", "generate", "opened", "recipe", "train"]
 
 IGNORED = -100  # label of tokens that are read but not predicted
 
@@ -63,7 +63,10 @@ class Recipe:
         positive(self, "hidden", "intermediate", "layers", "heads", "steps", "batch", "lr", "max_length")
 
 
-RECIPES: dict[str, Recipe] = {"arithmetic": Recipe()}
+RECIPES: dict[str, Recipe] = {
+    "arithmetic": Recipe(),
+    "style": Recipe(hidden=96, intermediate=256, layers=3, heads=3, steps=500, batch=32, warmup=30),
+}
 
 
 @dataclass(frozen=True)
@@ -214,6 +217,14 @@ def save(model: Any, folder: Path, settings: Recipe) -> None:
         os.replace(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def opened(folder: Path) -> Any:
+    """A tiny policy in float32, ready to sample."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 def generate(

@@ -1,0 +1,9 @@
+"""What each step of a recipe does: a function of its context that writes files and returns figures.
+
+data.py       prompts of a world, or groups of the user's files; split by prompt
+answers.py    sample, judge, inject errors, pairs
+training.py   the reward model, the alignments
+select.py     best-of-N with proxy and true reward
+evaluate.py   every policy on the held-out prompts, against the start
+tools.py      what steps share: the policy, the judge, groups on disk
+"""

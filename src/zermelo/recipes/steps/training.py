@@ -1,0 +1,150 @@
+"""The steps that train: the reward model, and the alignments side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zermelo.feedback.records import Group
+from zermelo.recipes.run import Context
+from zermelo.recipes.schema import Objective, Training
+from zermelo.recipes.steps.answers import best_and_worst
+from zermelo.recipes.steps.tools import load_groups, load_policy, start_model
+from zermelo.training.settings import OfflineSettings
+
+if TYPE_CHECKING:
+    from zermelo.policies.load import LoRA
+    from zermelo.training.result import TrainResult
+
+__all__ = ["align", "reward"]
+
+# figures over training that the report draws
+SERIES = ("loss", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected", "kl", "grad_norm")
+POINTS = 120
+
+
+def reward(context: Context) -> dict[str, Any]:
+    """Train a Bradley–Terry reward model on the pairs; measure it on pairs of held-out prompts where it can."""
+    settings = context.recipe.reward
+    assert settings is not None
+    groups = [group for group in load_groups(context.file("pairs", "groups.parquet")) if _pairs(group)]
+    if settings.encoder is not None:
+        from zermelo.scorers.embedding import train_embedding_reward
+
+        return train_embedding_reward(groups, encoder=settings.encoder, out=context.out, seed=context.recipe.seed)
+    from zermelo.training.reward import train_reward
+
+    _threads(context)
+    result = train_reward(
+        start_model(context.recipe),
+        groups,
+        settings=_settings(context, settings, validation_share=0.1),
+        lora=_lora(settings),
+        out=context.out / "run",
+        bar=lambda _description, total=None: context.bar("reward", total),
+    )
+    return _figures(result)
+
+
+def align(context: Context) -> dict[str, Any]:
+    """Train the start policy with every objective of the recipe, one after the other."""
+    from zermelo.training.offline import align as train
+
+    everything = load_groups(context.file("pairs", "groups.parquet"))
+    _threads(context)
+    start = load_policy(context.recipe)
+    figures: dict[str, Any] = {}
+    for name, settings in context.recipe.align.items():
+        groups = right_answers(everything) if settings.data == "right" else [g for g in everything if _pairs(g)]
+        result = train(
+            start,
+            groups,
+            settings.objective,
+            settings=_settings(context, settings),
+            lora=_lora(settings),
+            out=context.out / name,
+            reference_cache=context.root / "reference",
+            bar=lambda _description, total=None, name=name: context.bar(f"align {name}", total),
+            say=context.say,
+        )
+        figures[name] = _figures(result)
+    return figures
+
+
+def right_answers(groups: Sequence[Group]) -> list[Group]:
+    """Each group with the answers judged right alone, equal ones once; groups without any are left out."""
+    found = []
+    for group in groups:
+        right, _ = best_and_worst(group)
+        distinct = list({group.responses[i].content: i for i in right}.values())
+        if distinct:
+            found.append(group.keep_responses(sorted(distinct)))
+    return found
+
+
+def model_folder(context: Context, name: str) -> Path:
+    """The trained model of an alignment."""
+    return context.file("align", name) / "model"
+
+
+def _pairs(group: Group) -> bool:
+    return any(judgement.kind == "comparison" for judgement in group.judgements)
+
+
+def _settings(context: Context, settings: Training, **more: Any) -> OfflineSettings:
+    pairs = not isinstance(settings, Objective) or settings.data == "pairs"
+    return OfflineSettings(
+        lr=settings.lr,
+        epochs=settings.epochs,
+        groups_per_step=settings.pairs_per_step,
+        pairs_per_step=settings.pairs_per_step if pairs else None,
+        tokens=settings.tokens,
+        schedule=settings.schedule,
+        warmup=settings.warmup,
+        weight_decay=settings.weight_decay,
+        clip=settings.clip,
+        overlong=settings.overlong,
+        seed=context.recipe.seed,
+        save_every=25,
+        **more,
+    )
+
+
+def _lora(settings: Training) -> LoRA | None:
+    if settings.lora is None:
+        return None
+    from zermelo.policies.load import LoRA
+
+    return LoRA(rank=settings.lora)
+
+
+def _threads(context: Context) -> None:
+    import torch
+
+    if context.recipe.threads:
+        torch.set_num_threads(context.recipe.threads)
+
+
+def _figures(result: TrainResult[Any]) -> dict[str, Any]:
+    """What the report and the summary show of a run of training."""
+    return {
+        "steps": result.steps,
+        "counts": dict(result.counts),
+        "final": dict(result.final),
+        "alarms": [alarm.to_json() for alarm in result.alarms],
+        "checks": list(result.checks),
+        "series": {name: thinned(result.series(name)) for name in SERIES if result.series(name)},
+    }
+
+
+def thinned(series: Sequence[tuple[int, float]]) -> list[list[float]]:
+    """At most `POINTS` (step, value) of a series, each the mean of its stretch: one batch is noise."""
+    size = max(1, -(-len(series) // POINTS))
+    parts = [series[at : at + size] for at in range(0, len(series), size)]
+    return [[float(part[-1][0]), sum(value for _, value in part) / len(part)] for part in parts]
+
+
+def alarms(figures: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """(alignment, alarm) of all alignments."""
+    return [(name, alarm) for name, run in figures.items() for alarm in run["alarms"]]
