@@ -7,6 +7,7 @@ writing.py     write_groups: groups to a file of any format
 suspicions.py  why a group is suspicious
 dataset.py     Feedback: groups read lazily, selections, joins, splits
 views.py       what each view holds (view.py, pairs.py, outcomes.py; bare.py for bare battles)
+curricula.py   the order of pairs: stages from easy to hard
 journal.py     finished units of an interrupted run
 """
 
@@ -18,6 +19,7 @@ from zermelo.lazy import attach
 
 if TYPE_CHECKING:
     from zermelo.feedback.bare import read_battles
+    from zermelo.feedback.curricula import pair_curriculum, stage_groups
     from zermelo.feedback.dataset import Feedback
     from zermelo.feedback.journal import Journal
     from zermelo.feedback.preferences import Preference, preferences
@@ -44,10 +46,12 @@ __all__ = [
     "View",
     "WriteReport",
     "detect",
+    "pair_curriculum",
     "preferences",
     "prompt_key",
     "read_battles",
     "read_groups",
+    "stage_groups",
     "suspicions",
     "write_groups",
 ]
@@ -62,6 +66,8 @@ __getattr__, __dir__ = attach(
         "Rejects": "rejects",
         "View": "view",
         "WriteReport": "writing",
+        "pair_curriculum": "curricula",
+        "stage_groups": "curricula",
         "detect": "reading",
         "preferences": "preferences",
         "read_battles": "bare",
