@@ -39,6 +39,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     "at": ("at", "tstamp", "timestamp"),
 }
 ROLES = ("source_a", "source_b", "winner", "prob", *OPTIONAL)
+PLAIN = {"model_a", "model_b", "tie", "tie (bothbad)", "both_bad", "bothbad", "left", "right"}  # no player's name
 DISTINCT = 4096  # so many distinct winners are mapped by a table
 
 
@@ -142,6 +143,7 @@ class _Checked:
         import duckdb
 
         self.connection, self.files, self.skip_bad = connection, files, skip_bad
+        self.all_known = False  # whether every winner that occurs is one of the table's words
         try:
             self.connection.execute(f"CREATE OR REPLACE TEMP VIEW _raw AS SELECT * FROM {_scan(files)}")
             raw = self.connection.sql("SELECT * FROM _raw LIMIT 0")
@@ -167,7 +169,8 @@ class _Checked:
         self._make_view()
         if not self.skip_bad:
             self._refuse_bad()
-        return self.connection.sql("SELECT * EXCLUDE (bad, winner) FROM _battles WHERE bad IS NULL")
+        kept = "WHERE bad IS NULL" if self.skip_bad else ""
+        return self.connection.sql(f"SELECT * EXCLUDE (bad, winner) FROM _battles {kept}")
 
     def left_out(self) -> dict[str, int]:
         """Reason → rows left out."""
@@ -180,7 +183,10 @@ class _Checked:
         return self.connection.sql(query).fetchall()
 
     def _refuse_bad(self) -> None:
-        first = self._rows("SELECT row, bad, winner FROM _battles WHERE bad IS NOT NULL ORDER BY row LIMIT 1")
+        # where all words are known only nulls can be bad, and their search is answered by the file's statistics
+        clean = self.all_known and not self._rows(f"SELECT 1 FROM _raw WHERE {self._missing} LIMIT 1")
+        query = "SELECT row, bad, winner FROM _battles WHERE bad IS NOT NULL ORDER BY row LIMIT 1"
+        first = [] if clean else self._rows(query)
         if not first:
             if not self._rows("SELECT 1 FROM _raw LIMIT 1"):
                 raise DataError("no-rows", "the file has no rows; expected at least one row", file=self.files[0])
@@ -206,6 +212,7 @@ class _Checked:
         """Every row with `bad` (null, missing-field or unknown-winner) and what the file said, as `_battles`."""
         a, b = _quoted(self.roles["source_a"]), _quoted(self.roles["source_b"])
         said, outcome, prob = self._verdict(a, b)
+        self._missing = f"{a} IS NULL OR {b} IS NULL OR {said} IS NULL"
 
         def optional(name: str, kind: str, default: str = "NULL") -> str:
             if name not in self.roles:
@@ -226,7 +233,7 @@ class _Checked:
                 {optional("strength", "DOUBLE")} AS strength, {optional("weight", "DOUBLE", "1.0")} AS weight,
                 CAST(NULL AS INTEGER) AS a, CAST(NULL AS INTEGER) AS b, CAST(NULL AS BOOLEAN) AS a_first,
                 {optional("at", "DOUBLE")} AS at, CAST({said} AS VARCHAR) AS winner,
-                CASE WHEN {a} IS NULL OR {b} IS NULL OR {said} IS NULL THEN 'missing-field'
+                CASE WHEN {self._missing} THEN 'missing-field'
                      WHEN _prob IS NULL THEN 'unknown-winner' END AS bad
             FROM known
             """
@@ -268,7 +275,8 @@ class _Checked:
             )
         known = {value: words.get(_word(value)) for value in values}
         whens = [f"WHEN CAST({said} AS VARCHAR) = {_text(str(v))} THEN {_text(o)}" for v, o in known.items() if o]
-        if all(known.values()) and not set(map(str, values)) & self._names(a, b):
+        self.all_known = all(known.values())
+        if self.all_known and not (set(map(str, values)) - PLAIN) & self._names(a, b):
             named = ""
         return f"CASE {named} {' '.join(whens)} ELSE NULL END" if named or whens else "CAST(NULL AS VARCHAR)"
 
