@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "convert": ("zermelo.cli.convert:convert", "Convert preference data from any format to any other.", "Data"),
     "rank": ("zermelo.cli.rank:app", "Rank players from comparisons: board, next, power.", "Evaluate"),
     "worlds": ("zermelo.cli.worlds:app", "Embedded tasks and their tiny models: list, sample, train.", "Reference"),
+    "evaluate": ("zermelo.cli.evaluate:evaluate", "Say what judged groups tell about the systems in them.", "Evaluate"),
     "methods": ("zermelo.cli.methods:methods", "List the published methods and what is done of each.", "Reference"),
     "claims": ("zermelo.cli.claims:app", "Run published claims in miniature: list, run, report.", "Reference"),
     "explain": ("zermelo.cli.explain:explain", "Explain the code of an error or a warning.", "Reference"),

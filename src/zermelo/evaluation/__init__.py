@@ -9,6 +9,7 @@ reward_model.py      a scorer on pairs, beside the longer answer
 overoptimisation.py  best-of-n by a proxy and by the truth
 pass_at_k.py         the chance that one of k samples is right
 diversity.py         how different the samples of a prompt are
+judged.py            all of that for a file of judged groups (gather.py reads it, judged_page.py shows it)
 present.py           how results show themselves
 scaling.py, variance.py, wildbench.py   published methods
 """
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from zermelo.evaluation.calibration import Calibration, CalibrationResult
     from zermelo.evaluation.divergence import Divergence, DivergenceResult
     from zermelo.evaluation.diversity import Diversity, DiversityResult
+    from zermelo.evaluation.judged import JudgedGroups, JudgedGroupsResult
     from zermelo.evaluation.length_control import LengthControlledWinRate, LengthControlledWinRateResult
     from zermelo.evaluation.overoptimisation import Overoptimisation, OveroptimisationResult
     from zermelo.evaluation.pass_at_k import PassAtK, PassAtKResult
@@ -35,6 +37,7 @@ _WHERE = {
     "calibration": ["Calibration", "CalibrationResult"],
     "divergence": ["Divergence", "DivergenceResult"],
     "diversity": ["Diversity", "DiversityResult"],
+    "judged": ["JudgedGroups", "JudgedGroupsResult"],
     "length_control": ["LengthControlledWinRate", "LengthControlledWinRateResult"],
     "overoptimisation": ["Overoptimisation", "OveroptimisationResult"],
     "pass_at_k": ["PassAtK", "PassAtKResult"],
@@ -50,6 +53,8 @@ __all__ = [
     "DivergenceResult",
     "Diversity",
     "DiversityResult",
+    "JudgedGroups",
+    "JudgedGroupsResult",
     "LengthControlledWinRate",
     "LengthControlledWinRateResult",
     "Overoptimisation",

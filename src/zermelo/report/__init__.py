@@ -4,7 +4,7 @@ page.py       Page: sections, figures, tables, plots, samples, details; written 
 page.css      its look: phone to desk, light and dark, print
 plots.py      lines with bands, intervals, bars, reliability, histogram, scatter
 svg.py        the canvas that they draw on: scales, ticks, axes
-terminal.py   tables on a terminal
+terminal.py   tables on a terminal (markdown.py: in Markdown)
 escape.py     text from data shown as text: HTML, markup and control codes
 numbers.py    numbers as people read them
 """
@@ -17,6 +17,7 @@ from zermelo.lazy import attach
 
 if TYPE_CHECKING:
     from zermelo.report.escape import html_text
+    from zermelo.report.markdown import markdown_table
     from zermelo.report.page import Answer, Column, Figure, Page, Sample
     from zermelo.report.plots import (
         Line,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "escape": ["html_text"],
+    "markdown": ["markdown_table"],
     "page": ["Answer", "Column", "Figure", "Page", "Sample"],
     "plots": ["Line", "bar_plot", "histogram", "interval_plot", "line_plot", "reliability_plot", "scatter_plot"],
     "svg": ["Svg"],
@@ -51,6 +53,7 @@ __all__ = [
     "html_text",
     "interval_plot",
     "line_plot",
+    "markdown_table",
     "print_table",
     "reliability_plot",
     "scatter_plot",
