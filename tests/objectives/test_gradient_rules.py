@@ -150,3 +150,10 @@ def test_a_rule_cannot_be_added_or_weighted() -> None:
         IRepair() + DPO()
     with pytest.raises(SettingError, match="cannot be weighted"):
         0.5 * NormalisedDPO()
+
+
+def test_without_the_rule_both_terms_together_are_dpo(pairs_abc) -> None:
+    logps = pairs_abc.logps.clone().requires_grad_()
+    batch = pairs_abc.with_(logps=logps)
+    ours = torch.autograd.grad(sum(item.each.sum() for item in NormalisedDPO(beta=0.1)(batch)), logps)[0]
+    torch.testing.assert_close(ours, torch.autograd.grad(DPO(beta=0.1)(batch).terms[0].each.sum(), logps)[0])

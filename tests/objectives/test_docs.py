@@ -1,0 +1,33 @@
+"""The map of objectives is complete, and its code and recipes run as shown."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from zermelo.catalogue import names
+from zermelo.objectives import from_config, to_config
+
+PAGE = (Path(__file__).parents[2] / "docs" / "objectives.md").read_text(encoding="utf-8")
+CODE = re.findall(r"```python\n(.*?)\n```", PAGE, re.S)
+RECIPES = re.findall(r"```yaml\n(.*?)\n```", PAGE, re.S)
+LOSSES = [name for name, target in names().items() if re.match(r"objectives\.\w+:[A-Z]", target)]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_objective_of_the_catalogue_is_on_the_map(name: str) -> None:
+    assert f"`{name}`" in PAGE
+
+
+@pytest.mark.parametrize("code", CODE, ids=range(len(CODE)))
+def test_the_code_runs(code: str) -> None:
+    exec(compile(code, "docs/objectives.md", "exec"), {"__name__": "docs"})
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=range(len(RECIPES)))
+def test_the_recipes_are_objectives(recipe: str) -> None:
+    made = from_config(yaml.safe_load(recipe)["objective"])
+    assert from_config(to_config(made)) == made
