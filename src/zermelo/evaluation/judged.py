@@ -325,6 +325,8 @@ class JudgedGroups:
                 both = _sample_pairs(data, marks, first, second)
                 if len(both[0]):
                     found.append(self._win(data, first, second, marks.name, both))
+        if self.baseline is not None:
+            found.sort(key=lambda win: -win.raw.win_rate.value)
         return found
 
     def _win(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zermelo.evaluation.judged import JudgedGroupsResult
+from zermelo.evaluation.judged import JudgedGroupsResult, Win
 from zermelo.report.page import Cell, Column, Figure, Page
-from zermelo.report.plots import interval_plot
+from zermelo.report.plots import Line, interval_plot, line_plot
+from zermelo.report.svg import Svg
 
 __all__ = ["Part", "page_of", "parts_of"]
 
@@ -63,20 +64,37 @@ def _pictures(page: Page, title: str, result: JudgedGroupsResult) -> None:
         rows = [(f"{s.source}", s.mean) for s in result.scores if s.kind == "label"][:20]
         page.plot(interval_plot(rows, title="Accuracy", percent_x=True))
     elif title == WINS:
-        raw = [(f"{w.first} over {w.second}", w.raw.win_rate) for w in result.wins][:20]
+        shown = [(_versus(w, result), w) for w in result.wins][:20]
+        raw = [(name, w.raw.win_rate) for name, w in shown]
         pictures = [interval_plot(raw, title="Win rate, raw", percent_x=True, reference=0.5)]
-        controlled = [(f"{w.first} over {w.second}", w.controlled.controlled) for w in result.wins if w.controlled][:20]
+        controlled = [(name, w.controlled.controlled) for name, w in shown if w.controlled]
         if controlled:
             pictures.append(interval_plot(controlled, title="At equal lengths", percent_x=True, reference=0.5))
         page.plot(*pictures)
     elif title == PASS:
-        page.plot(*(r.plot() for r in list(result.pass_at_k.values())[:4]), notes=[f"{s}" for _, s in result.pass_at_k])
+        page.plot(_pass_plot(result))
     elif title == BEST:
         page.plot(*(picture for r in result.best_of_n.values() for picture in r.plots()))
     elif title == SCORERS:
         page.plot(*(r.plot() for r in list(result.scorers.values())[:4]), notes=list(result.scorers))
     elif title == CALIBRATION:
         page.plot(*(r.plot() for r in list(result.calibration.values())[:4]), notes=list(result.calibration))
+
+
+def _versus(win: Win, result: JudgedGroupsResult) -> str:
+    """The name of a win rate: the other side is left out where it is the baseline, the basis where there is one."""
+    name = win.first if result.baseline else f"{win.first} – {win.second}"
+    return f"{name} ({win.basis})" if len({w.basis for w in result.wins}) > 1 else name
+
+
+def _pass_plot(result: JudgedGroupsResult) -> Svg:
+    """pass@k of up to six systems in one picture; the annotator is named where there are several."""
+    several = len({by for by, _ in result.pass_at_k}) > 1
+    lines = []
+    for (by, source), found in list(result.pass_at_k.items())[:6]:
+        columns = [[getattr(e, part) for e in found.share] for part in ("value", "low", "high")]
+        lines.append(Line(f"{source} ({by})" if several else source, found.k, *columns))
+    return line_plot(lines, title="pass@k", x_label="k", y_label="share solved", log_x=True, y_percent=True)
 
 
 ACCURACY, RATINGS, WINS, PASS = "Accuracy", "Ratings", "Win rates", "pass@k"
@@ -100,7 +118,7 @@ def _accuracy(result: JudgedGroupsResult) -> Part:
     ]
     columns: list[Column | str] = ["source", "by", Column("accuracy", percent=True)]
     if result.baseline:
-        columns += [Column("gain", f"gain over {result.baseline}", percent=True, signed=True), Column("p", digits=4)]
+        columns += [Column("gain", f"gain over {result.baseline}", percent=True, signed=True), "p"]
     columns += [Column("characters", digits=0), "prompts", "responses"]
     return Part(ACCURACY, "Share of responses labelled right, mean over prompts.", rows, columns)
 
@@ -170,8 +188,12 @@ def _pass_at_k(result: JudgedGroupsResult) -> Part:
 def _best_of_n(result: JudgedGroupsResult) -> Part:
     rows = [row for r in result.best_of_n.values() for row in r.table()]
     falls = [
-        f"Chosen by {proxy}, read by {truth}: best at n = {r.best}; "
-        f"from there to n = {r.n[-1]} it changes by {r.fall.format(signed=True)}."
+        f"Chosen by {proxy}, read by {truth}: "
+        + (
+            f"still rising at n = {r.n[-1]}."
+            if r.best == r.n[-1]
+            else f"best at n = {r.best}; from there to n = {r.n[-1]} it changes by {r.fall.format(signed=True)}."
+        )
         for (proxy, truth), r in result.best_of_n.items()
     ]
     text = "The response with the highest proxy score among n, and what the truth says of it. " + " ".join(falls)

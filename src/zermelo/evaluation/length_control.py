@@ -18,6 +18,7 @@ from zermelo.report.plots import interval_plot
 from zermelo.report.svg import Svg
 from zermelo.stats.bootstrap import bootstrap_counts, units_of
 from zermelo.stats.estimate import Estimate
+from zermelo.stats.intervals import wilson
 
 __all__ = ["LengthControlledWinRate", "LengthControlledWinRateResult"]
 
@@ -144,25 +145,29 @@ class LengthControlledWinRate:
         spread = float(gap.std(ddof=1)) if len(gap) > 1 else 0.0
         z = np.tanh(gap / spread) if spread > 0 else np.zeros(len(gap))
 
+        start = _fit(p, z, np.ones((1, len(p))), self.ridge, (0.0, 0.0), tolerance=1e-10)
+
         def fitted(counts: Floats) -> Floats:
             weight = counts[:, unit]
             raw = weight @ p / weight.sum(axis=1)
-            a, b = _fit(p, z, weight, self.ridge)
+            a, b = _fit(p, z, weight, self.ridge, (float(start[0][0]), float(start[1][0])), tolerance=1e-6)
             # without any difference of lengths the fit is the raw rate, whatever the Newton steps left over
             controlled = 1 / (1 + np.exp(-a)) if spread > 0 else raw
             return np.stack([raw, controlled, b, controlled - raw], axis=1)
 
         boot = bootstrap_counts(fitted, n_units, level=self.level, resamples=self.resamples, seed=self.seed)
         raw, controlled, slope, change = (boot.estimate(i) for i in range(4))
+        if p.min() == p.max():  # resamples never differ; that is no certainty
+            raw = controlled = wilson(float(p[0]) * n_units, n_units, level=self.level)
         longer = float(np.mean(0.5 + 0.5 * np.sign(gap)))
         return LengthControlledWinRateResult(raw, controlled, slope, longer, n_units, change)
 
 
-def _fit(p: Floats, z: Floats, weight: Floats, ridge: float) -> tuple[Floats, Floats]:
+def _fit(
+    p: Floats, z: Floats, weight: Floats, ridge: float, start: tuple[float, float], *, tolerance: float
+) -> tuple[Floats, Floats]:
     """a [B] and b [B] by Newton's method, all resamples at once; steps and parameters are bounded."""
-    total = weight.sum(axis=1)
-    share = np.clip(weight @ p / total, 1e-6, 1 - 1e-6)
-    a, b = np.log(share / (1 - share)), np.zeros(len(weight))
+    a, b = np.full(len(weight), start[0]), np.full(len(weight), start[1])
     for _ in range(60):
         q = 1 / (1 + np.exp(-(a[:, None] + b[:, None] * z)))
         residual, curvature = weight * (p - q), weight * q * (1 - q)
@@ -176,6 +181,6 @@ def _fit(p: Floats, z: Floats, weight: Floats, ridge: float) -> tuple[Floats, Fl
             np.clip(a + scale * step_a, -STEEPEST, STEEPEST),
             np.clip(b + scale * step_b, -STEEPEST, STEEPEST),
         )
-        if max(np.abs(step_a * scale).max(), np.abs(step_b * scale).max()) < 1e-9:
+        if max(np.abs(step_a * scale).max(), np.abs(step_b * scale).max()) < tolerance:
             break
     return a, b

@@ -124,7 +124,8 @@ def interval_plot(
     names = [shorten_label(name, 26) for name, _ in rows]
     left = 16 + CHARACTER * max((len(name) for name in names), default=0)
     right = 60 if rows else 14
-    canvas = Canvas(height=58 + 26 * max(len(rows), 1), left=min(left, 180), right=right, top=8, bottom=44)
+    bottom = 42 if x_label else 24
+    canvas = Canvas(height=14 + bottom + 26 * max(len(rows), 1), left=min(left, 180), right=right, top=8, bottom=bottom)
     ends = [v for _, e in rows for v in (e.value, e.low, e.high)]
     x = canvas.x_scale(*(x_range or fit(ends, include=[] if reference is None else [reference])))
     base = canvas.height - canvas.bottom
@@ -169,7 +170,7 @@ def bar_plot(
     left = min(16 + CHARACTER * max((len(name) for name in names), default=0), 180)
     thick, gap = (18, 10) if len(series) == 1 else (13, 12)
     group = thick * len(series) + gap
-    canvas = Canvas(left=left, right=60, top=8, bottom=44)
+    canvas = Canvas(left=left, right=60, top=8, bottom=42 if x_label else 24)
     if len(series) > 1:
         canvas.legend(list(series))
     canvas.height = canvas.top + group * len(labels) + canvas.bottom + 4
