@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zermelo.errors import SettingError
-from zermelo.synthesis.marks import fault_marks, phrase_marks, token_marks
+from zermelo.synthesis.marks import fault_marks, id_marks, phrase_marks, token_marks
 
 RIGHT = "def f(n):\n    for i in range(n):\n        print(i)\n"
 FAULTY = "def f(n):\n    for i in range(n-1):\n        print(i)\n"
@@ -51,3 +51,13 @@ def test_marks_of_tokens_follow_their_characters() -> None:
 def test_an_unknown_focus_is_refused() -> None:
     with pytest.raises(SettingError, match="focus"):
         fault_marks("a", "b", focus="file")
+
+
+def test_marks_of_ids_number_the_stretches_and_fill_what_is_missing() -> None:
+    # equal 0–6, insertion on the faulty side, equal 6–8
+    right, faulty = [1, 2, 3, 4, 5, 6, 9, 10], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+    assert id_marks(right, faulty) == ([0] * 8, [0, 0, 0, 0, 0, 0, 1, 1, 0, 0])
+    assert id_marks(right, faulty, fill=True)[0] == [0, 0, 0, 0, 0, 0, 1, 0]
+    assert id_marks([1, 5, 2, 6], [1, 7, 2, 8, 8]) == ([0, 1, 0, 2], [0, 1, 0, 2, 2])
+    assert id_marks([1], [1, 2], fill=True) == ([0], [0, 1])
+    assert id_marks(right, right) == ([0] * 8, [0] * 8)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zermelo.synthesis.degrade import KeyContent
     from zermelo.synthesis.errors import Catalogue, TextErrors, inject_errors
     from zermelo.synthesis.hierarchy import answer_levels, explanation_stability, hierarchy_pairs
-    from zermelo.synthesis.marks import fault_marks, phrase_marks, token_marks
+    from zermelo.synthesis.marks import fault_marks, id_marks, phrase_marks, token_marks
     from zermelo.synthesis.reference_judge import green, judged_by_reference
     from zermelo.synthesis.rejection import first_round, statistical_rejection, tournament
     from zermelo.synthesis.relabel import RewardAugment, goal_prompt
@@ -41,6 +41,7 @@ __all__ = [
     "goal_prompt",
     "green",
     "hierarchy_pairs",
+    "id_marks",
     "inject_errors",
     "judged_by_reference",
     "pairs_to_groups",
@@ -61,7 +62,7 @@ __getattr__, __dir__ = attach(
         **dict.fromkeys(["RewardAugment", "goal_prompt"], "relabel"),
         **dict.fromkeys(["first_round", "statistical_rejection", "tournament"], "rejection"),
         **dict.fromkeys(["KeyContent"], "degrade"),
-        **dict.fromkeys(["fault_marks", "phrase_marks", "token_marks"], "marks"),
+        **dict.fromkeys(["fault_marks", "id_marks", "phrase_marks", "token_marks"], "marks"),
         **dict.fromkeys(["answer_levels", "explanation_stability", "hierarchy_pairs"], "hierarchy"),
         **dict.fromkeys(["green", "judged_by_reference"], "reference_judge"),
         **dict.fromkeys(["Trials"], "stepwise_trials"),

@@ -10,7 +10,7 @@ from typing import Literal
 
 from zermelo.errors import SettingError
 
-__all__ = ["Marks", "fault_marks", "phrase_marks", "token_marks"]
+__all__ = ["Marks", "fault_marks", "id_marks", "phrase_marks", "token_marks"]
 
 Stretch = tuple[int, int]  # characters: text[start:end]
 PIECE = re.compile(r"\w+|[^\w\s]")
@@ -67,6 +67,25 @@ def fault_marks(right: str, faulty: str, *, focus: Literal["line", "token", "bot
         one += _own_lines(right, faulty)
         two += _own_lines(faulty, right)
     return Marks(_merged(one), _merged(two))
+
+
+def id_marks(one: Sequence[int], two: Sequence[int], *, fill: bool = False) -> tuple[list[int], list[int]]:
+    """Marks per token of two id sequences: n in the n-th stretch in which they differ, 0 in what they share.
+
+    Args:
+        one: Ids of the first text.
+        two: Ids of the second.
+        fill: Where a side has nothing of its own in a stretch, mark its next token (faults are to go on otherwise
+            there).
+    """
+    marks: tuple[list[int], list[int]] = ([0] * len(one), [0] * len(two))
+    matcher = SequenceMatcher(None, one, two, autojunk=False)
+    blocks = [code for code in matcher.get_opcodes() if code[0] != "equal"]
+    for number, (_, i, j, k, l) in enumerate(blocks, start=1):
+        for side, (start, end) in zip(marks, ((i, j), (k, l)), strict=True):
+            stop = min(start + 1, len(side)) if fill and start == end else end
+            side[start:stop] = [number] * (stop - start)
+    return marks
 
 
 def token_marks(stretches: Iterable[Stretch], offsets: Sequence[Stretch], *, numbered: bool = False) -> list[int]:
