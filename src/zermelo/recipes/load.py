@@ -53,11 +53,11 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise SettingError("bad-yaml", f"not YAML: {problem}", file=str(path), row=line) from error
     if not isinstance(raw, dict):
         raise SettingError("bad-yaml", "a recipe is a mapping of settings and steps", file=str(path), row=1)
-    for key, value in parse_overrides(overrides):
-        _put(raw, key, value)
-    for step in STEPS:  # `judge:` with nothing behind it asks for the step with its defaults
+    for step in STEPS:  # `judge:` with nothing behind it asks for the step with its defaults; `judge=null` takes it out
         if step in raw and raw[step] is None:
             raw[step] = {}
+    for key, value in parse_overrides(overrides):
+        _put(raw, key, value)
     try:
         return Recipe.model_validate(raw)
     except ValidationError as error:

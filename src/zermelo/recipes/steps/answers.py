@@ -92,11 +92,12 @@ def pairs(context: Context) -> dict[str, Any]:
         )
         for _, kind in said:
             kinds[kind] += 1
-        kept = [j for j in group.judgements if j.kind != "comparison"]
-        found.append(replace(group, judgements=(*kept, *(j for j, _ in said))))
+        if said:
+            kept = [j for j in group.judgements if j.kind != "comparison"]
+            paired = replace(group, judgements=(*kept, *(j for j, _ in said)))
+            found.append(paired.keep_responses(sorted({i for j, _ in said for i in j.on})))
     save_groups(found, context.out / "groups.parquet")
-    used = [group for group in found if any(j.kind == "comparison" for j in group.judgements)]
-    return {"groups": len(used), "pairs": sum(kinds.values()), "kinds": {k: v for k, v in kinds.items() if v}}
+    return {"groups": len(found), "pairs": sum(kinds.values()), "kinds": {k: v for k, v in kinds.items() if v}}
 
 
 def best_and_worst(group: Group) -> tuple[list[int], list[int]]:

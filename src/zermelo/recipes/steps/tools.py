@@ -28,6 +28,7 @@ __all__ = [
     "sample",
     "save_groups",
     "seed_of",
+    "set_up",
     "start_model",
 ]
 
@@ -57,13 +58,20 @@ def start_model(recipe: Recipe) -> str:
 
 def load_policy(recipe: Recipe, name: str | Path | None = None) -> Policy:
     """A policy of this run; by default the start. Sets the number of threads that the recipe asks for."""
-    import torch
-
     from zermelo.policies.load import load
 
+    set_up(recipe)
+    return load(str(name) if name is not None else start_model(recipe), dtype=recipe.dtype)
+
+
+def set_up(recipe: Recipe) -> None:
+    """Threads as the recipe asks; the libraries' own progress bars off, ours are shown."""
+    import torch
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
-    return load(str(name) if name is not None else start_model(recipe), dtype=recipe.dtype)
 
 
 def judge_of(recipe: Recipe) -> Any | None:

@@ -10,7 +10,7 @@ from zermelo.feedback.records import Group
 from zermelo.recipes.run import Context
 from zermelo.recipes.schema import Objective, Training
 from zermelo.recipes.steps.answers import best_and_worst
-from zermelo.recipes.steps.tools import load_groups, load_policy, start_model
+from zermelo.recipes.steps.tools import load_groups, load_policy, set_up, start_model
 from zermelo.training.settings import OfflineSettings
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ def reward(context: Context) -> dict[str, Any]:
     """Train a Bradley–Terry reward model on the pairs; measure it on pairs of held-out prompts where it can."""
     settings = context.recipe.reward
     assert settings is not None
-    groups = [group for group in load_groups(context.file("pairs", "groups.parquet")) if _pairs(group)]
+    groups = load_groups(context.file("pairs", "groups.parquet"))
     if settings.encoder is not None:
         from zermelo.scorers.embedding import train_embedding_reward
 
         return train_embedding_reward(groups, encoder=settings.encoder, out=context.out, seed=context.recipe.seed)
     from zermelo.training.reward import train_reward
 
-    _threads(context)
+    set_up(context.recipe)
     result = train_reward(
         start_model(context.recipe),
         groups,
@@ -51,12 +51,11 @@ def align(context: Context) -> dict[str, Any]:
     """Train the start policy with every objective of the recipe, one after the other."""
     from zermelo.training.offline import align as train
 
-    everything = load_groups(context.file("pairs", "groups.parquet"))
-    _threads(context)
+    paired = load_groups(context.file("pairs", "groups.parquet"))
     start = load_policy(context.recipe)
     figures: dict[str, Any] = {}
     for name, settings in context.recipe.align.items():
-        groups = right_answers(everything) if settings.data == "right" else [g for g in everything if _pairs(g)]
+        groups = right_answers(load_groups(judged(context))) if settings.data == "right" else paired
         result = train(
             start,
             groups,
@@ -88,8 +87,9 @@ def model_folder(context: Context, name: str) -> Path:
     return context.file("align", name) / "model"
 
 
-def _pairs(group: Group) -> bool:
-    return any(judgement.kind == "comparison" for judgement in group.judgements)
+def judged(context: Context) -> Path:
+    """The judged answers, without injected ones; or the user's own groups."""
+    return context.file("judge", "groups.parquet") if "judge" in context.done else context.file("data", "train.parquet")
 
 
 def _settings(context: Context, settings: Training, **more: Any) -> OfflineSettings:
@@ -117,13 +117,6 @@ def _lora(settings: Training) -> LoRA | None:
     from zermelo.policies.load import LoRA
 
     return LoRA(rank=settings.lora)
-
-
-def _threads(context: Context) -> None:
-    import torch
-
-    if context.recipe.threads:
-        torch.set_num_threads(context.recipe.threads)
 
 
 def _figures(result: TrainResult[Any]) -> dict[str, Any]:
