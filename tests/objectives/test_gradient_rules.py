@@ -8,7 +8,18 @@ import pytest
 import torch
 
 from zermelo.errors import SettingError
-from zermelo.objectives import DPO, MEET, IRepair, NormalisedDPO, RaggedBatch, block_norms, concentration
+from zermelo.objectives import (
+    BVPO,
+    DPO,
+    LCPO,
+    LDDPO,
+    MEET,
+    IRepair,
+    NormalisedDPO,
+    RaggedBatch,
+    block_norms,
+    concentration,
+)
 
 
 def gradients(**by_block: list[float]) -> dict[str, torch.Tensor]:
@@ -145,11 +156,14 @@ def test_control_tokens_reach_the_class_conditional_distribution() -> None:
     assert float(kl.max()) < 1e-3
 
 
-def test_a_rule_cannot_be_added_or_weighted() -> None:
+def test_a_rule_cannot_be_added_weighted_or_wrapped() -> None:
     with pytest.raises(SettingError, match="IRepair combines gradients by a rule of its own"):
         IRepair() + DPO()
     with pytest.raises(SettingError, match="cannot be weighted"):
         0.5 * NormalisedDPO()
+    for wrap in (LCPO, LDDPO, BVPO):
+        with pytest.raises(SettingError, match="cannot be wrapped"):
+            wrap(NormalisedDPO())
 
 
 def test_without_the_rule_both_terms_together_are_dpo(pairs_abc) -> None:

@@ -152,3 +152,9 @@ def test_one_hot_rewards_give_the_pair_forms() -> None:
 
 def test_reverse_kl_is_zero_at_the_rewards_own_distribution() -> None:
     assert value(EXO(beta=1.0, tau=2.0), [s / 2 for s in LABELS], LABELS) == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", [EXO, NCA, InfoNCA], ids=lambda kind: kind.__name__)
+def test_temperature_divides_the_labels(kind) -> None:
+    doubled = [2 * label for label in LABELS]
+    assert value(kind(beta=1.0, tau=2.0), MODEL, doubled) == pytest.approx(value(kind(beta=1.0), MODEL, LABELS))

@@ -14,7 +14,7 @@ from zermelo.objectives.batch import RaggedBatch
 from zermelo.objectives.metrics import reward_metrics
 from zermelo.objectives.numerics import softplus
 from zermelo.objectives.pairwise import DPO
-from zermelo.objectives.protocol import Composable, Losses, Needs, Stats, term
+from zermelo.objectives.protocol import Composable, Losses, Needs, Stats, refuse_rules, term
 
 __all__ = ["CDPO", "LCPO", "RobustDPO", "SoftDPO", "label_posterior"]
 
@@ -154,6 +154,7 @@ class LCPO(Composable):
     lowest: float = 0.5
 
     def __post_init__(self) -> None:
+        refuse_rules("wrapped", self.base)
         unit_interval(self, "eta", "alpha", "lowest")
         one_of(self, "form", ("gibbs", "loss"))
         if self.n_annotators < 1:

@@ -13,7 +13,7 @@ from zermelo.objectives.batch import RaggedBatch
 from zermelo.objectives.metrics import reward_metrics
 from zermelo.objectives.numerics import softplus
 from zermelo.objectives.pairwise import DPO
-from zermelo.objectives.protocol import Composable, Losses, Needs, term
+from zermelo.objectives.protocol import Composable, Losses, Needs, refuse_rules, term
 
 __all__ = ["LDDPO", "RDPO", "unshared"]
 
@@ -83,6 +83,7 @@ class LDDPO(Composable):
     eos_as_tail: bool = True
 
     def __post_init__(self) -> None:
+        refuse_rules("wrapped", self.base)
         unit_interval(self, "alpha")
         one_of(self, "reference", ("both", "raw"))
 

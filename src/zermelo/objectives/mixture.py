@@ -11,7 +11,7 @@ from torch import Tensor
 from zermelo.errors import SettingError, unit_interval
 from zermelo.objectives.batch import RaggedBatch
 from zermelo.objectives.pairwise import DPO
-from zermelo.objectives.protocol import Composable, Losses, Needs, Term
+from zermelo.objectives.protocol import Composable, Losses, Needs, Term, refuse_rules
 
 __all__ = ["BVPO", "Mixing", "mixing_of_traces", "optimal_mixing"]
 
@@ -39,6 +39,7 @@ class BVPO(Composable):
     alpha: float = 0.5
 
     def __post_init__(self) -> None:
+        refuse_rules("wrapped", self.base)
         unit_interval(self, "alpha")
 
     @property

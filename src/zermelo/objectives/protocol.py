@@ -31,6 +31,7 @@ __all__ = [
     "Weighted",
     "has_gradient_rule",
     "prepares",
+    "refuse_rules",
     "term",
     "weights_of",
 ]
@@ -236,7 +237,7 @@ class Weighted(Composable):
     weight: float | Schedule = 1.0
 
     def __post_init__(self) -> None:
-        _refuse_rules("weighted", self.base)
+        refuse_rules("weighted", self.base)
 
     @property
     def needs(self) -> Needs:  # type: ignore[override]
@@ -259,7 +260,7 @@ class Sum(Composable):
     parts: tuple[Any, ...]
 
     def __post_init__(self) -> None:
-        _refuse_rules("added to others", *self.parts)
+        refuse_rules("added to others", *self.parts)
 
     @property
     def needs(self) -> Needs:  # type: ignore[override]
@@ -311,7 +312,12 @@ def has_gradient_rule(objective: Any) -> bool:
     return hasattr(objective, "gradient_rule")
 
 
-def _refuse_rules(done: str, *parts: Any) -> None:
+def refuse_rules(done: str, *parts: Any) -> None:
+    """Refuse to compose what combines gradients by a rule of its own: the rule would silently be lost.
+
+    Raises:
+        SettingError: one of the parts has a `gradient_rule`.
+    """
     for part in parts:
         if has_gradient_rule(part):
             name = type(part).__name__
