@@ -34,7 +34,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Group], Path]:
     return found, folder / "many.parquet"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(found=collections())
 def test_the_round_trip_through_a_native_file_is_exact(tmp_path_factory, found: list[Group]) -> None:
     path = tmp_path_factory.mktemp("native") / "groups.parquet"
@@ -102,7 +102,7 @@ def test_a_sample_is_the_same_whatever_the_order_of_rows(many) -> None:
     assert len(one.sample(10**6)) == 50
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(found=collections(), data=st.data())
 def test_a_join_appends_judgements_to_their_groups(found: list[Group], data: st.DataObject) -> None:
     added = {
@@ -211,7 +211,7 @@ def test_a_collection_may_be_written_over_its_own_file(many, tmp_path: Path) -> 
     assert not [name for name in os.listdir(tmp_path) if name != "self.parquet"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(found=collections(max_size=2), data=st.data())
 def test_dropping_responses_remaps_what_judgements_are_about(found: list[Group], data: st.DataObject) -> None:
     for item in found:

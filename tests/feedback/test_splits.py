@@ -25,7 +25,7 @@ def collection(texts: list[str]) -> Feedback:
     return Feedback.of(Group(f"g{i}", text) for i, text in enumerate(texts))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.text(max_size=6), min_size=1, max_size=30), st.integers(0, 5), st.randoms())
 @pytest.mark.filterwarnings("ignore::zermelo.errors.ZermeloWarning")
 def test_no_prompt_is_on_both_sides_whatever_the_order(texts: list[str], seed: int, rng: random.Random) -> None:

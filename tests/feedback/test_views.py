@@ -84,7 +84,7 @@ def stores(found: list[Group], folder: Path) -> list[Feedback]:
     return [Feedback.of(found), Feedback.read(path)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(found=collections())
 @pytest.mark.parametrize("name", ["ratings", "labels", "rankings", "steps", "events", "battles", "outcomes"])
 def test_a_view_equals_a_plain_loop(name: str, found: list[Group]) -> None:
@@ -112,7 +112,7 @@ def test_a_selection_in_a_file_gives_the_rows_of_its_groups(
             assert same(sorted_rows(rows), sorted_rows(getattr(chosen, name)().arrow().to_pylist()))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(found=collections(), how=st.sampled_from(["all", "best_worst", "adjacent"]))
 def test_derived_pairs_are_those_of_the_plain_rules(found: list[Group], how: str) -> None:
     expected: Counter[tuple[int, int, int]] = Counter()
@@ -129,7 +129,7 @@ def test_derived_pairs_are_those_of_the_plain_rules(found: list[Group], how: str
     assert view.dropped.get("tie", 0) == ties + declared
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(found=collections())
 def test_stated_pairs_put_the_preferred_response_first(found: list[Group]) -> None:
     expected = []

@@ -73,7 +73,7 @@ def read_battles(
     def relate(connection: Any) -> Any:
         return _Checked(connection, files, columns, skip_bad).relation()
 
-    def batches(dropped: Dropped) -> Iterator[pa.RecordBatch]:
+    def batches(dropped: Dropped, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         import duckdb
 
         from zermelo.feedback.views import as_batch
@@ -83,7 +83,7 @@ def read_battles(
             for reason, count in checked.left_out().items():
                 dropped.add(reason, count)
             for batch in checked.relation().fetch_arrow_reader(100_000):
-                yield as_batch(dict(zip(batch.schema.names, batch.columns, strict=True)), BATTLES)
+                yield as_batch(dict(zip(batch.schema.names, batch.columns, strict=True)), schema)
 
     return View("battles", BATTLES, batches, (), None, relate)
 

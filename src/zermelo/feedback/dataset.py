@@ -76,6 +76,7 @@ class Feedback:
         """
         from zermelo.feedback.files import expand
         from zermelo.feedback.reading import find_format, read_groups
+        from zermelo.feedback.shapes import shape_of
 
         files = expand(paths)
         plain = columns is None and rejects is None and report is None
@@ -87,6 +88,8 @@ class Feedback:
         def groups() -> Iterator[Group]:
             return read_groups(files, format=format, skip_bad=skip_bad, columns=columns, rejects=rejects, report=report)
 
+        if plain and not skip_bad and (shaped := shape_of(files, format, groups)) is not None:
+            return cls(shaped)
         again = "-" not in files and rejects is None and report is None
         return cls(Spooled(groups, again=again))
 
@@ -110,8 +113,9 @@ class Feedback:
         """The groups one at a time, streaming."""
         from zermelo.feedback.schema import groups_from_arrow
 
-        if isinstance(self.source, Spooled) and self.rows is None and (plain := self.source.groups()) is not None:
-            yield from plain
+        plain = getattr(self.source, "groups", None)  # a source whose groups come from a reader
+        if plain is not None and self.rows is None and (found := plain()) is not None:
+            yield from found
             return
         for _, batch in self.source.batches(None, self.rows):
             for start in range(0, batch.num_rows, GROUPS_AT_ONCE):
@@ -127,15 +131,20 @@ class Feedback:
 
     def texts(self) -> Iterator[pa.RecordBatch]:
         """Every response's text once, streaming: `row`, `response`, `text` (null where only the source is known)."""
+        from zermelo.feedback.shapes import ShapedRows
         from zermelo.feedback.texts import text_batches
 
-        return text_batches(self.source, self.rows)
+        plain = self.source.texts(self.rows) if isinstance(self.source, ShapedRows) else None
+        return text_batches(self.source, self.rows) if plain is None else plain
 
     def at(self, rows: Sequence[int]) -> dict[int, Group]:
         """Position (`row` of the views) → group, for some positions."""
         from zermelo.feedback.schema import groups_from_arrow
+        from zermelo.feedback.shapes import ShapedRows
 
         wanted = np.unique(np.asarray(rows, dtype=np.int64))
+        if isinstance(self.source, ShapedRows):
+            return dict(self.source.pick(wanted))
         found: dict[int, Group] = {}
         for positions, batch in self.source.batches(None, wanted):
             found.update(zip(positions.tolist(), groups_from_arrow(batch), strict=True))

@@ -6,7 +6,7 @@ sources, annotators, criteria) are dictionary-encoded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ class Flat:
 
     Args:
         row: Position of the group. [J]
-        id: The group's id, dictionary-encoded. [J]
+        ids: Makes the groups' ids, dictionary-encoded, when they are wanted. [J]
         index: Place of the judgement in its group. [J]
         kind: Its kind. [J]
         n_on: How many responses it names. [J]
@@ -42,7 +42,7 @@ class Flat:
     """
 
     row: Ints
-    id: Any
+    ids: Callable[[], Any]
     index: Ints
     kind: Any
     n_on: Ints
@@ -52,6 +52,17 @@ class Flat:
 
     def __len__(self) -> int:
         return len(self.row)
+
+    @property
+    def id(self) -> pa.Array:
+        """The groups' ids. [J]"""
+        return self.ids()
+
+    def of_kind(self, kind: str) -> NDArray[np.bool_]:
+        """Which judgements are of that kind. [J]"""
+        import pyarrow.compute as pc
+
+        return np.asarray(pc.equal(self.kind, kind).to_numpy(zero_copy_only=False), dtype=bool)
 
     def where(self, mask: NDArray[np.bool_]) -> Flat:
         """Only the judgements where `mask` holds."""
@@ -65,7 +76,7 @@ class Flat:
         take = pa.array(kept)
         return Flat(
             self.row[kept],
-            self.id.take(take),
+            lambda: self.id.take(take),
             self.index[kept],
             self.kind.take(take),
             self.n_on[kept],
@@ -180,7 +191,7 @@ def _flatten(positions: Ints, batch: Any, kinds: Sequence[str], fields: Sequence
         columns[name] = encoded(values) if name in ENCODED else values
     return Flat(
         positions[parent],
-        pa.DictionaryArray.from_arrays(pa.array(parent.astype(np.int32)), ids),
+        lambda: pa.DictionaryArray.from_arrays(pa.array(parent.astype(np.int32)), ids),
         index,
         kind,
         n_on,

@@ -64,7 +64,8 @@ def read_leaves(
         columns: Dotted paths; a path stands for all leaves below it. Those that the file lacks are left out.
         rows: Sorted positions; row groups without any are skipped (their neighbours in a row group are not).
     Yields:
-        Position of the batch's first row in the file, and the batch. At most a few row groups are held at a time.
+        Position of the batch's first row in the file, and the batch (with one column without a name where none is
+        left). At most a few row groups are held at a time.
     """
     import pyarrow as pa
 
@@ -87,7 +88,9 @@ def read_leaves(
         )
 
     try:
-        if max(bytes_of, default=0) > ROW_GROUP_BYTES:
+        if not wanted:
+            yield from ((starts[i], pa.record_batch([pa.nulls(counts[i])], names=[""])) for i in chosen)
+        elif max(bytes_of, default=0) > ROW_GROUP_BYTES:
             for i in chosen:
                 at = starts[i]
                 for batch in file.iter_batches(batch_size=CHUNK_ROWS, row_groups=[i], columns=wanted):

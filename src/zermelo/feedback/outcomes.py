@@ -41,11 +41,11 @@ def keys_of(source: Rows, rows: RowsOf | None = None) -> Iterator[tuple[RowsOf, 
         yield positions, [prompt_key(prompt) for prompt in prompts_from_arrow(batch)]
 
 
-def outcomes_of(source: Rows, rows: RowsOf | None) -> Callable[[Dropped], Iterator[pa.RecordBatch]]:
+def outcomes_of(source: Rows, rows: RowsOf | None) -> Callable[[Dropped, pa.Schema], Iterator[pa.RecordBatch]]:
     """A pass over a source that gives its outcomes."""
 
-    def batches(dropped: Dropped) -> Iterator[pa.RecordBatch]:
-        keys = _Keys(source, rows)
+    def batches(dropped: Dropped, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        keys = _Keys(source, rows) if "key" in schema.names else None
         for flat in source.flat(("rating", "label"), FIELDS, rows):
             value = flat.number("value")
             kept = (flat.n_on == 1) & ~np.isnan(value)
@@ -53,7 +53,7 @@ def outcomes_of(source: Rows, rows: RowsOf | None) -> Callable[[Dropped], Iterat
             dropped.add("not-one-response", int(((flat.n_on != 1) & ~np.isnan(value)).sum()))
             flat = flat.where(kept)
             if len(flat):
-                yield as_batch(_columns(flat, keys.at(flat.row)), OUTCOMES)
+                yield as_batch(_columns(flat, None if keys is None else keys.at(flat.row)), schema)
 
     return batches
 
@@ -62,10 +62,10 @@ def _columns(flat: Flat, key: Any) -> dict[str, Any]:
     said = {name: flat.columns[name] for name in ("by", "criterion", "low", "high")}
     return {
         "row": flat.row,
-        "id": flat.id,
+        "id": lambda: flat.id,
         "key": key,
         "response": flat.response(0),
-        "source": flat.source(0),
+        "source": lambda: flat.source(0),
         "score": flat.columns["value"],
         "kind": flat.kind,
         **said,

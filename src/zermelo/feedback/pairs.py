@@ -46,11 +46,12 @@ def pairs_of(
     rankings: Derive | None,
     margin: float,
     criteria: Sequence[str] | None,
-) -> Callable[[Dropped], Iterator[pa.RecordBatch]]:
-    """A pass over a source that gives its pairs; in each batch stated ones, then those of ratings, then of rankings."""
+) -> Callable[[Dropped, pa.Schema], Iterator[pa.RecordBatch]]:
+    """A pass over a source that gives its pairs by row: stated ones, then those of ratings, then of rankings."""
     kinds = ["comparison", *(["rating"] if ratings else []), *(["ranking"] if rankings else [])]
 
-    def batches(dropped: Dropped) -> Iterator[pa.RecordBatch]:
+    def batches(dropped: Dropped, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        wider = schema if "row" in schema.names else schema.insert(0, PAIRS.field("row"))
         for flat in source.flat(kinds, FIELDS, rows):
             if criteria is not None:
                 named = pc.is_in(flat.columns["criterion"].cast(pa.string()), pa.array(list(criteria), pa.string()))
@@ -60,13 +61,19 @@ def pairs_of(
                 parts.append(_rated(_of_kind(flat, "rating"), ratings, margin, dropped))
             if rankings:
                 parts.append(_ranked(_of_kind(flat, "ranking"), rankings, dropped))
-            yield from (as_batch(part, PAIRS) for part in parts if part is not None)
+            found = [as_batch(part, wider) for part in parts if part is not None]
+            if len(found) == 1:
+                yield found[0].select(schema.names)
+            elif found:
+                whole = pa.concat_batches(found)
+                order = np.argsort(whole.column("row").to_numpy(), kind="stable")
+                yield whole.take(pa.array(order)).select(schema.names)
 
     return batches
 
 
 def _of_kind(flat: Flat, kind: str) -> Flat:
-    return flat.where(pc.equal(flat.kind, kind).to_numpy(zero_copy_only=False).astype(bool))
+    return flat.where(flat.of_kind(kind))
 
 
 def _stated(flat: Flat, dropped: Dropped) -> dict[str, Any] | None:
@@ -118,15 +125,15 @@ def _rows(
     said = pa.array(judgement)
     return {
         "row": flat.row[judgement],
-        "id": flat.id.take(said),
+        "id": lambda: flat.id.take(said),
         "win": flat.on[win],
         "lose": flat.on[lose],
         "prob": prob,
         "margin": pa.array(margin, mask=np.isnan(margin)),
         "strength": flat.columns["strength"].take(said),
         "origin": flat.kind.take(said),
-        "source_win": flat.sources.take(pa.array(win)),
-        "source_lose": flat.sources.take(pa.array(lose)),
+        "source_win": lambda: flat.sources.take(pa.array(win)),
+        "source_lose": lambda: flat.sources.take(pa.array(lose)),
         "by": flat.columns["by"].take(said),
         "criterion": flat.columns["criterion"].take(said),
     }

@@ -6,8 +6,9 @@ The rows come as record batches or, for a bare file, from a DuckDB query; either
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from zermelo.errors import DataError, SettingError
@@ -40,7 +41,7 @@ class View:
     Args:
         name: `pairs`, `ratings`, …
         schema: Its columns.
-        batches_of: Starts a pass over the data; gives record batches in that schema and counts what it leaves out.
+        batches_of: Starts a pass over the data: record batches of some of the columns, and counts of what is left out.
         texts: Text column → the column(s) of response indices it belongs to, for `text`.
         groups_at: Groups at sorted positions, for `text` and `groups`; None for a bare file.
         relate: Makes the DuckDB relation directly from a file, where there is no need of Arrow.
@@ -48,7 +49,7 @@ class View:
 
     name: str
     schema: pa.Schema
-    batches_of: Callable[[Dropped], Iterator[pa.RecordBatch]]
+    batches_of: Callable[[Dropped, pa.Schema], Iterator[pa.RecordBatch]]
     texts: tuple[tuple[str, str], ...] = ()
     groups_at: Callable[[Sequence[int]], dict[int, Group]] | None = None
     relate: Callable[[Any], Any] | None = None
@@ -57,10 +58,27 @@ class View:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Record batches, streaming."""
         seen = Dropped()
-        for batch in self.batches_of(seen):
+        for batch in self.batches_of(seen, self.schema):
             if batch.num_rows:
                 yield batch
         self._counted[:] = [seen]
+
+    def select(self, *columns: str) -> View:
+        """The view with only some of its columns; the others are not read.
+
+        Raises:
+            SettingError: the view has no such column.
+        """
+        import pyarrow as pa
+
+        for name in columns:
+            if name not in self.schema.names:
+                known = ", ".join(self.schema.names)
+                raise SettingError(
+                    "unknown-column", f"{self.name}() has no column {name!r}", hint=f"there are: {known}"
+                )
+        schema = pa.schema([self.schema.field(name) for name in columns])
+        return replace(self, schema=schema, _counted=[])
 
     def arrow(self) -> pa.Table:
         """All rows as an Arrow table."""
@@ -82,7 +100,7 @@ class View:
         """Number of rows."""
         if self.relate is not None:
             return int(self.sql("SELECT count(*) AS n FROM view").column(0)[0].as_py())
-        return sum(batch.num_rows for batch in self.batches())
+        return sum(batch.num_rows for batch in self.select("row").batches())
 
     def __len__(self) -> int:
         return self.count()
@@ -107,13 +125,21 @@ class View:
         return connection.from_arrow(stream(self.schema, self.batches(), [] if failed is None else failed))
 
     def sql(self, query: str) -> pa.Table:
-        """Run a query in which `view` is this view, once.
+        """Run a query in which `view` is this view, once; columns that it does not name are not read.
 
             feedback.ratings().sql("SELECT source, criterion, avg(value) AS mean FROM view GROUP BY ALL")
 
         Raises:
             SettingError: DuckDB does not understand the query.
         """
+        import duckdb
+
+        named = _named(query, self.schema.names)
+        if self.relate is None and len(named) < len(self.schema.names):
+            try:
+                return run_sql(query, raw=True, view=self.select(*(named or self.schema.names[:1])).relation)
+            except duckdb.BinderException:  # a column that is there under a name we did not see; ask with all of them
+                pass
         return run_sql(query, view=self.relation)
 
     def groups(self, rows: Sequence[int] | slice | None = None) -> list[Group]:
@@ -160,7 +186,7 @@ class View:
             return self.arrow()
         if isinstance(rows, slice) and rows.step in (None, 1) and (rows.start or 0) >= 0 and (rows.stop or -1) >= 0:
             held: list[Any] = []
-            for batch in self.batches_of(Dropped()):
+            for batch in self.batches_of(Dropped(), self.schema):
                 held.append(batch)
                 if sum(item.num_rows for item in held) >= rows.stop:
                     break
@@ -168,14 +194,15 @@ class View:
         table = self.arrow()
         if isinstance(rows, slice):
             return table.take(list(itertools.islice(range(table.num_rows), *rows.indices(table.num_rows))))
-        return table.take(list(rows))
+        return table.take([row + table.num_rows if row < 0 else row for row in rows])
 
 
-def run_sql(query: str, **relations: Callable[[Any, list[DataError]], Any]) -> pa.Table:
+def run_sql(query: str, *, raw: bool = False, **relations: Callable[[Any, list[DataError]], Any]) -> pa.Table:
     """Run one query over named relations in a DuckDB of its own.
 
     Args:
         query: SQL.
+        raw: Leave DuckDB's own errors as they are.
         relations: Name → function that makes the relation from a connection and a list for errors (`stream`).
     Raises:
         SettingError: the query is not understood (`bad-sql`).
@@ -189,6 +216,8 @@ def run_sql(query: str, **relations: Callable[[Any, list[DataError]], Any]) -> p
                 relate(connection, failed).create_view(name)
             return connection.sql(query).to_arrow_table()
         except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
+            if raw:
+                raise
             raise SettingError("bad-sql", str(error).strip().splitlines()[0]) from None
         except Exception:
             if failed:  # an error in our own pass over the data comes back as one of DuckDB's
@@ -208,6 +237,15 @@ def stream(schema: pa.Schema, batches: Iterator[pa.RecordBatch], failed: list[Da
             raise
 
     return pa.RecordBatchReader.from_batches(schema, watched())
+
+
+def _named(query: str, columns: Sequence[str]) -> list[str]:
+    """The columns that a query can need: all of them where it asks for a star, or has no SELECT."""
+    plain = re.sub(r"count\s*\(\s*\*\s*\)", "count()", query, flags=re.IGNORECASE)
+    star = re.search(r"(select|,|\.|\()\s*(distinct\s+)?\*|\bcolumns\s*\(|\bnatural\b|\bpivot", plain, re.IGNORECASE)
+    if star or not re.search(r"\bselect\b", plain, re.IGNORECASE) or re.match(r"\s*from\b", plain, re.IGNORECASE):
+        return list(columns)
+    return [name for name in columns if re.search(rf"\b{name}\b", plain, re.IGNORECASE)]
 
 
 def flat_prompt(group: Group) -> str | None:

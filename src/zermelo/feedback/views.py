@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,12 +50,15 @@ class ViewKind:
     texts: tuple[tuple[str, str], ...] = (("text", "response"),)
 
 
-def rows_of(kind: ViewKind, source: Rows, rows: RowsOf | None) -> Callable[[Dropped], Iterator[pa.RecordBatch]]:
-    """A pass over a source that gives the rows of a view."""
+def rows_of(
+    kind: ViewKind, source: Rows, rows: RowsOf | None
+) -> Callable[[Dropped, pa.Schema], Iterator[pa.RecordBatch]]:
+    """A pass over a source that gives the rows of a view, or only some of its columns."""
 
-    def batches(dropped: Dropped) -> Iterator[pa.RecordBatch]:
-        for flat in source.flat(kind.kinds, kind.fields, rows):
-            yield as_batch(kind.build(flat, dropped), kind.schema)
+    def batches(dropped: Dropped, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        fields = needed(kind.fields, schema)
+        for flat in source.flat(kind.kinds, fields, rows):
+            yield as_batch(kind.build(flat, dropped), schema)
 
     return batches
 
@@ -64,6 +68,7 @@ def as_batch(columns: dict[str, Any], schema: pa.Schema) -> pa.RecordBatch:
     arrays = []
     for field in schema:
         column = columns[field.name]
+        column = column() if callable(column) else column
         if not isinstance(column, pa.Array):
             column = pa.array(column, None if pa.types.is_dictionary(field.type) else field.type)
         if pa.types.is_dictionary(field.type):
@@ -72,12 +77,29 @@ def as_batch(columns: dict[str, Any], schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
+def needed(fields: tuple[str, ...], schema: pa.Schema) -> list[str]:
+    """The fields of judgements that these columns come from; those that decide whether there is a row always."""
+    names = set(schema.names)
+    sources = "outcome" in fields or any(name.startswith("source") for name in names)  # battles need both names
+    also = {"mark": "text", "ranks": "values", "a_first": "shown"}
+    wanted = names | {"value", "values", "outcome"} | {also[name] for name in names & set(also)}
+    return [name for name in fields if name in wanted or (name == "sources" and sources)]
+
+
 def _schema(*columns: tuple[str, pa.DataType]) -> pa.Schema:
     return pa.schema(list(columns))
 
 
 def _common(flat: Flat) -> dict[str, Any]:
-    return {"row": flat.row, "id": flat.id, **flat.columns}
+    return {"row": flat.row, "id": lambda: flat.id, **flat.columns}
+
+
+def _first(flat: Flat) -> dict[str, Callable[[], Any]]:
+    return {"response": lambda: flat.response(0), "source": lambda: flat.source(0)}
+
+
+def _taken(make: Callable[[], Any], take: Any) -> Any:
+    return make().take(take)
 
 
 def _valued(flat: Flat, dropped: Dropped) -> Flat:
@@ -89,19 +111,19 @@ def _valued(flat: Flat, dropped: Dropped) -> Flat:
 
 def _ratings(flat: Flat, dropped: Dropped) -> dict[str, Any]:
     flat = _valued(flat, dropped)
-    return _common(flat) | {"response": flat.response(0), "source": flat.source(0)}
+    return _common(flat) | _first(flat)
 
 
 def _labels(flat: Flat, dropped: Dropped) -> dict[str, Any]:
     flat = _valued(flat, dropped)
-    return _common(flat) | {"response": flat.response(0), "source": flat.source(0), "second": flat.response(1)}
+    return _common(flat) | _first(flat) | {"second": lambda: flat.response(1)}
 
 
 def _rankings(flat: Flat, dropped: Dropped) -> dict[str, Any]:
     return _common(flat) | {
         "on": flat.on_lists(),
         "ranks": flat.columns["values"],
-        "sources": flat.source_lists().cast(pa.list_(NAME)),
+        "sources": lambda: flat.source_lists().cast(pa.list_(NAME)),
     }
 
 
@@ -109,16 +131,15 @@ def _steps(flat: Flat, dropped: Dropped) -> dict[str, Any]:
     values = flat.columns["values"]
     lengths = list_lengths(values)
     take = pa.array(np.repeat(np.arange(len(flat)), lengths))
-    named = {"id": flat.id, "response": flat.response(0), "source": flat.source(0)}
-    named |= {name: flat.columns[name] for name in ("by", "criterion", "at")}
-    repeated = {name: column.take(take) for name, column in named.items()}
+    named = {"id": lambda: flat.id, **_first(flat)}
+    repeated: dict[str, Any] = {name: partial(_taken, make, take) for name, make in named.items()}
+    repeated |= {name: column.take(take) for name, column in flat.columns.items() if name != "values"}
     step = ranges(np.zeros(len(flat), dtype=np.int64), lengths)
     return repeated | {"row": np.repeat(flat.row, lengths), "step": step, "value": values.flatten()}
 
 
 def _events(flat: Flat, dropped: Dropped) -> dict[str, Any]:
-    columns = _common(flat)
-    return columns | {"mark": columns["text"], "response": flat.response(0), "source": flat.source(0)}
+    return _common(flat) | _first(flat) | {"mark": flat.columns.get("text")}
 
 
 def battle_rows(flat: Flat, dropped: Dropped) -> dict[str, Any]:
@@ -131,16 +152,14 @@ def battle_rows(flat: Flat, dropped: Dropped) -> dict[str, Any]:
     dropped.add("no-value", int((named & np.isnan(prob)).sum()))
     kept = named & ~np.isnan(prob)
     flat, prob = flat.where(kept), prob[kept]
-    first = flat.response(0)
-    front = first_of(flat.columns["shown"])
     return _common(flat) | {
-        "source_a": flat.source(0),
-        "source_b": flat.source(1),
+        "source_a": lambda: flat.source(0),
+        "source_b": lambda: flat.source(1),
         "prob": prob,
         "weight": np.ones(len(flat)),
-        "a": first,
-        "b": flat.response(1),
-        "a_first": pc.equal(front, first),
+        "a": lambda: flat.response(0),
+        "b": lambda: flat.response(1),
+        "a_first": lambda: pc.equal(first_of(flat.columns["shown"]), flat.response(0)),
     }
 
 
