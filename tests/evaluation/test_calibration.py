@@ -46,6 +46,7 @@ def test_equal_scores_count_one_half_and_tied_pairs_are_not_decided() -> None:
     found = RewardModelAccuracy(resamples=50).measure([1, 0, -1, 2], [1, 1, 1, 0.5])
     assert found.accuracy.value == pytest.approx(0.5)
     assert (found.n_pairs, found.n_tied_pairs) == (3, 1)
+    assert RewardModelAccuracy(resamples=50).measure([1, -2], [1, 0.2]).margins.tolist() == [1, 2]
 
 
 def test_length_alone_stands_beside_the_scorer() -> None:

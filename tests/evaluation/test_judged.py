@@ -113,6 +113,8 @@ def test_a_judges_probabilities_are_checked_against_what_people_declared() -> No
         for g in battles()
     ]
     again = JudgedGroups(**FAST).measure(turned).calibration["judge"]
+    own = [g.with_judgements([Judgement("comparison", (0, 1), "judge", 1.0, outcome="first")]) for g in battles()]
+    assert JudgedGroups(**FAST).measure(own).calibration["judge"].n == 400  # its own verdicts are no truth
     assert again.error.value == pytest.approx(found.calibration["judge"].error.value)
 
 

@@ -44,6 +44,12 @@ def test_equal_lengths_change_nothing() -> None:
     assert found.slope.value == 0 and found.longer == 0.5
 
 
+def test_a_heavy_ridge_leaves_the_raw_rate() -> None:
+    p, length, other = judged(quality=-0.4, slope=1.5, n=300, seed=5)
+    found = LengthControlledWinRate(ridge=1e6, resamples=20).measure(p, length, other)
+    assert abs(found.slope.value) < 1e-3 and found.controlled.value == pytest.approx(found.raw.value, abs=1e-3)
+
+
 def test_swapping_sides_gives_the_complement_and_units_do_not_matter() -> None:
     p, length, other = judged(0.2, 1.0, 300, 2)
     settings = LengthControlledWinRate(resamples=50)

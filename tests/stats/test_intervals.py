@@ -47,6 +47,14 @@ def test_newcombe_gives_the_published_limits_of_a_paired_difference() -> None:
     assert (found.value, found.low, found.high) == pytest.approx((0.2, 0.0569, 0.3404), abs=5e-5)
 
 
+def test_newcombe_corrects_a_positive_correlation_of_the_pairs_for_continuity() -> None:
+    first, second = wilson(30, 50), wilson(24, 50)
+    phi = (20 * 16 - 10 * 4 - 50 / 2) / math.sqrt(30 * 20 * 24 * 26)
+    down, up = first.value - first.low, second.high - second.value
+    expected = 0.12 - math.sqrt(down**2 - 2 * phi * down * up + up**2)
+    assert newcombe_paired(20, 10, 4, 16).low == pytest.approx(expected)
+
+
 def test_the_t_interval_of_three_numbers_is_the_textbook_one() -> None:
     found = mean_interval([1.0, 2.0, 3.0, math.nan])
     assert (found.value, found.low, found.high) == pytest.approx(
