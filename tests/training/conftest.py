@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -84,6 +87,19 @@ def make_rated(n: int, k: int = 4, seed: int = 0) -> list[Group]:
         ratings = tuple(Judgement("rating", (j,), value=float(k - j), low=0, high=10) for j in range(k))
         groups.append(Group(f"r{i}", f"{a}?", responses, ratings))
     return groups
+
+
+def forked(work: Callable[..., None], *args: Any) -> Any:
+    """A process of its own, without the seconds that imports take."""
+    process = multiprocessing.get_context("fork").Process(target=work, args=args)
+    process.start()
+    return process
+
+
+@pytest.fixture(scope="session")
+def make() -> Any:
+    """The makers above: `policy`, `pairs`, `rated`, `forked`."""
+    return SimpleNamespace(policy=make_policy, pairs=make_pairs, rated=make_rated, forked=forked)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zermelo.training.metrics import METRICS, Metric
     from zermelo.training.offline import AlignResult, align
     from zermelo.training.result import TrainResult
+    from zermelo.training.reward import RewardResult, train_reward
     from zermelo.training.settings import OfflineSettings
 
 __all__ = [
@@ -27,9 +28,11 @@ __all__ = [
     "Callback",
     "Metric",
     "OfflineSettings",
+    "RewardResult",
     "TrainResult",
     "alarms_of",
     "align",
+    "train_reward",
 ]
 
 __getattr__, __dir__ = attach(
@@ -41,6 +44,8 @@ __getattr__, __dir__ = attach(
         "Callback": "callbacks",
         "Metric": "metrics",
         "OfflineSettings": "settings",
+        "RewardResult": "reward",
+        "train_reward": "reward",
         "TrainResult": "result",
         "alarms_of": "alarms",
         "align": "offline",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from zermelo.training.trainee import Trainee
 
-__all__ = ["load_weights", "write_model"]
+__all__ = ["is_adapter", "load_weights", "owner_of", "publish", "write_model"]
 
 
 def write_model(
@@ -24,6 +25,7 @@ def write_model(
     *,
     dtype: torch.dtype | None = None,
     card: Mapping[str, Any] | None = None,
+    card_name: str = "zermelo.json",
     weights: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write the model (of an adapter only the adapter) and its tokenizer into a folder, on the main process.
@@ -33,22 +35,38 @@ def write_model(
         tokenizer: Saved beside it.
         folder: Made if needed.
         dtype: Type of the written weights; None = as they are trained.
-        card: Written as `zermelo.json`.
+        card: Written beside it.
+        card_name: Its file.
         weights: Whole weights of a sharded model.
     """
     if not trainee.main:
         return
-    model: Any = trainee.model
+    model = owner_of(trainee.model)
     folder.mkdir(parents=True, exist_ok=True)
     if dtype is not None and not is_adapter(model):
         found = weights if weights is not None else model.state_dict()
         weights = {name: cast(tensor, dtype) for name, tensor in found.items()}
-    model.save_pretrained(folder, **({} if weights is None else {"state_dict": weights}))
+    with quietly():
+        model.save_pretrained(folder, **({} if weights is None else {"state_dict": weights}))
     if dtype is not None and (folder / "config.json").exists():
         named_dtype(folder / "config.json", dtype)
     tokenizer.save_pretrained(folder)
     if card is not None:
-        (folder / "zermelo.json").write_text(json.dumps(card, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        (folder / card_name).write_text(json.dumps(card, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Without the libraries' own progress bars."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def publish(write: Any, target: Path) -> None:
@@ -62,6 +80,7 @@ def publish(write: Any, target: Path) -> None:
 
 def load_weights(model: Any, folder: Path) -> None:
     """Put the weights of a folder that `write_model` wrote into a model of the same shape."""
+    model = owner_of(model)
     if is_adapter(model):
         from peft import set_peft_model_state_dict
         from peft.utils import load_peft_weights
@@ -69,8 +88,14 @@ def load_weights(model: Any, folder: Path) -> None:
         device = str(next(model.parameters()).device)
         set_peft_model_state_dict(model, load_peft_weights(str(folder), device=device))
         return
-    loaded = type(model).from_pretrained(folder, dtype=next(model.parameters()).dtype)
+    with quietly():
+        loaded = type(model).from_pretrained(folder, dtype=next(model.parameters()).dtype)
     model.load_state_dict(loaded.state_dict())
+
+
+def owner_of(model: Any) -> Any:
+    """What is saved: the model itself, or what it says that it is a part of."""
+    return getattr(model, "owner", model)
 
 
 def is_adapter(model: nn.Module) -> bool:

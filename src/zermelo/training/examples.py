@@ -126,6 +126,7 @@ def make_examples(groups: Iterable[Group], policy: Policy, needs: Needs, setting
             counts.update(f"suspicious/{kind}" for kind in kinds)
         else:
             kept.append(_of_criterion(group, settings.criterion))
+            counts["responses_read"] += len(group.responses)
     made = tokenise(kept, policy, max_tokens=settings.max_tokens, overlong=settings.overlong)
     places: defaultdict[int, list[tuple[TokenGroup, Place]]] = defaultdict(list)
     for tokens, place in zip(made.tokens.groups, made.index, strict=True):
@@ -331,7 +332,7 @@ def _tell(counts: Mapping[str, int], settings: OfflineSettings) -> None:
         )
     sides = {name.removeprefix("overlong/"): count for name, count in counts.items() if name.startswith("overlong/")}
     if sides:
-        total = counts["responses"] + (sum(sides.values()) if settings.overlong == "drop" else 0)
+        total = counts["responses_read"]
         what = "their pairs are left out" if settings.overlong == "drop" else "they are cut and never show their end"
         limit = "the context" if settings.max_tokens is None else f"max_tokens={settings.max_tokens}"
         by_side = ", ".join(f"{count:,} {side}" for side, count in sides.items())

@@ -12,7 +12,7 @@ import torch
 
 from zermelo.progress import Bar, silent
 from zermelo.training.alarms import alarms_of
-from zermelo.training.artifacts import load_weights, publish, write_model
+from zermelo.training.artifacts import load_weights, owner_of, publish, write_model
 from zermelo.training.callbacks import Callback
 from zermelo.training.checkpoint import Position, Saver, newest
 from zermelo.training.checks import self_checks
@@ -50,7 +50,9 @@ class Job:
         start_is_reference: Whether the reference is the policy before the first step.
         weights: Fingerprint of the policy before the first step; also its name in sampled responses.
         remember: Called before the first step, while the policy still is what it was.
-        card: Written into the model's folder, from (result figures).
+        finish: Called after the last step, before the model is written.
+        card: Written into the model's folder, made from the last figures.
+        card_name: Its file.
         callbacks: Look on.
         trackers: Accelerate's.
         push_to_hub: Hub repository.
@@ -72,7 +74,9 @@ class Job:
     weights: str
     start_is_reference: bool = True
     remember: Callable[[], None] = lambda: None
+    finish: Callable[[], None] = lambda: None
     card: Callable[[Mapping[str, float]], Mapping[str, Any] | None] = lambda final: None
+    card_name: str = "zermelo.json"
     callbacks: Sequence[Callback] = ()
     trackers: Sequence[str] = ()
     push_to_hub: str | None = None
@@ -110,6 +114,7 @@ def execute(
             if job.trackers:
                 job.trainee.accelerator.end_training()
         best = restore_best(run)
+        job.finish()
         job.trainee.model.eval()
         final = last(run.history)
         alarms = alarms_of(run.history, job.examples.counts)
@@ -204,6 +209,7 @@ def restore_best(run: Run) -> int:
 
 def ended(job: Job, folder: RunFolder, summary: Row) -> TrainResult[Any]:
     """The result of a run that ended before."""
+    job.finish()
     load_weights(job.trainee.model, folder.model)
     job.trainee.model.eval()
     history = tuple(folder.rows())
@@ -229,11 +235,13 @@ def write_end(job: Job, folder: RunFolder, result: TrainResult[Any]) -> None:
     weights = trainee.state_dict()
     if trainee.main:
         publish(
-            lambda path: write_model(trainee, job.tokenizer, path, dtype=job.dtype, card=card, weights=weights),
+            lambda path: write_model(
+                trainee, job.tokenizer, path, dtype=job.dtype, card=card, card_name=job.card_name, weights=weights
+            ),
             folder.model,
         )
         if job.push_to_hub is not None:
-            trainee.model.push_to_hub(job.push_to_hub)  # type: ignore[operator]
+            owner_of(trainee.model).push_to_hub(job.push_to_hub)
             job.tokenizer.push_to_hub(job.push_to_hub)
         write_json(folder.summary, result.to_json())
     trainee.wait()

@@ -32,7 +32,7 @@ from zermelo.training.plan import make_plan, split_by_prompt
 from zermelo.training.references import AdapterOff, Kept
 from zermelo.training.result import TrainResult
 from zermelo.training.settings import OfflineSettings
-from zermelo.training.supply import PolicySupplier, borrowed, mismatched
+from zermelo.training.supply import CPU_ROW, PolicySupplier, borrowed, mismatched
 from zermelo.training.trainee import Trainee, accelerator_for
 from zermelo.training.useful import useful
 
@@ -199,7 +199,8 @@ def _remember(
         if tokens:
             reference.fill(
                 tokens,
-                budget=2 * settings.tokens,  # without a graph there is room for more
+                # without a graph there is room for more; on a processor long rows only leave its caches
+                budget=2 * settings.tokens if trainee.device.type != "cpu" else min(2 * settings.tokens, CPU_ROW),
                 prompts=supplier.needs.prompt_logps,
                 share=(trainee.rank, trainee.world),
                 gather=trainee.gather,
