@@ -99,6 +99,16 @@ def test_comparisons_give_win_rates_raw_and_at_equal_lengths() -> None:
     assert win.raw.n_prompts == 200 and found.longer is not None and found.longer.value > 0.5
 
 
+def test_a_ranking_says_all_its_pairs() -> None:
+    sides = tuple(Response(text=s, source=s) for s in ("a", "b", "c"))
+    groups = [
+        Group(f"g{i}", f"p{i}", sides, (Judgement("ranking", (2, 0, 1), "ann", values=(1.0, 2.0, 2.0)),))
+        for i in range(9)
+    ]
+    wins = {(w.first, w.second): w.raw.win_rate.value for w in JudgedGroups(**FAST).measure(groups).wins}
+    assert wins == {("a", "b"): 0.5, ("a", "c"): 0.0, ("b", "c"): 0.0}
+
+
 def test_a_judges_probabilities_are_checked_against_what_people_declared() -> None:
     found = JudgedGroups(**FAST).measure(battles())
     assert list(found.calibration) == ["judge"]

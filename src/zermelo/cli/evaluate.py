@@ -13,7 +13,7 @@ from zermelo.cli.reading import COLUMNS_HELP, FROM_HELP, SKIP_HELP, parse_column
 from zermelo.errors import SettingError
 
 if TYPE_CHECKING:
-    from zermelo.evaluation.judged import JudgedGroupsResult
+    from zermelo.evaluation.judged_result import JudgedGroupsResult
 
 __all__ = ["evaluate"]
 

@@ -9,7 +9,7 @@ reward_model.py      a scorer on pairs, beside the longer answer
 overoptimisation.py  best-of-n by a proxy and by the truth
 pass_at_k.py         the chance that one of k samples is right
 diversity.py         how different the samples of a prompt are
-judged.py            all of that for a file of judged groups (gather.py reads it, judged_page.py shows it)
+judged.py            all of that for a file of judged groups (gather.py, judged_result.py, judged_page.py)
 present.py           how results show themselves
 scaling.py, variance.py, wildbench.py   published methods
 """
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from zermelo.evaluation.calibration import Calibration, CalibrationResult
     from zermelo.evaluation.divergence import Divergence, DivergenceResult
     from zermelo.evaluation.diversity import Diversity, DiversityResult
-    from zermelo.evaluation.judged import JudgedGroups, JudgedGroupsResult
+    from zermelo.evaluation.judged import JudgedGroups
+    from zermelo.evaluation.judged_result import JudgedGroupsResult
     from zermelo.evaluation.length_control import LengthControlledWinRate, LengthControlledWinRateResult
     from zermelo.evaluation.overoptimisation import Overoptimisation, OveroptimisationResult
     from zermelo.evaluation.pass_at_k import PassAtK, PassAtKResult
@@ -37,7 +38,8 @@ _WHERE = {
     "calibration": ["Calibration", "CalibrationResult"],
     "divergence": ["Divergence", "DivergenceResult"],
     "diversity": ["Diversity", "DiversityResult"],
-    "judged": ["JudgedGroups", "JudgedGroupsResult"],
+    "judged": ["JudgedGroups"],
+    "judged_result": ["JudgedGroupsResult"],
     "length_control": ["LengthControlledWinRate", "LengthControlledWinRateResult"],
     "overoptimisation": ["Overoptimisation", "OveroptimisationResult"],
     "pass_at_k": ["PassAtK", "PassAtKResult"],

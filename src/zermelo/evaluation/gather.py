@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -51,7 +52,7 @@ class Marks:
 
 @dataclass(frozen=True)
 class Comparisons:
-    """Comparisons of two responses.
+    """Comparisons of two responses, those that rankings imply included.
 
     Args:
         first: Response. [M]
@@ -197,6 +198,12 @@ def _judgement(columns: _Columns, judgement: Judgement, start: int) -> None:
         by = columns.annotators.setdefault(judgement.by or UNNAMED, len(columns.annotators))
         first, second = judgement.on
         columns.pairs.append((start + first, start + second, judgement.value, judgement.outcome is not None, by))
+    elif judgement.kind == "ranking" and judgement.values is not None:
+        # a ranking says every pair of its items; they are of one prompt and resampled together
+        by = columns.annotators.setdefault(judgement.by or UNNAMED, len(columns.annotators))
+        ranked = [(start + item, rank) for item, rank in zip(judgement.on, judgement.values, strict=True)]
+        for (first, above), (second, below) in itertools.combinations(ranked, 2):
+            columns.pairs.append((first, second, 0.5 if above == below else float(above < below), True, by))
     else:
         columns.other[judgement.kind] = columns.other.get(judgement.kind, 0) + 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zermelo.evaluation.judged import JudgedGroupsResult, Win
+from zermelo.evaluation.judged_result import JudgedGroupsResult, Win
 from zermelo.report.page import Cell, Column, Figure, Page
 from zermelo.report.plots import Line, interval_plot, line_plot
 from zermelo.report.svg import Svg
