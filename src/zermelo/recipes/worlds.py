@@ -17,14 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zermelo.errors import SettingError, nearest, positive
+from zermelo.policies.policy import Policy
+from zermelo.policies.sampling import Sampling, TransformersSampler
 from zermelo.worlds.protocol import World
 from zermelo.worlds.tokenizer import BOS, EOS, PAD, VOCABULARY, encode, write_tokenizer
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["RECIPES", "Recipe", "Trained", "accuracy", "generate", "opened", "recipe", "train"]
+__all__ = ["MAX_TOKENS", "RECIPES", "Recipe", "Trained", "mean_reward", "recipe", "train"]
 
+MAX_TOKENS = 160  # longer than any response of a world
 IGNORED = -100  # label of tokens that are read but not predicted
 
 
@@ -51,7 +54,7 @@ class Recipe:
     intermediate: int = 384
     layers: int = 4
     heads: int = 4
-    steps: int = 1200
+    steps: int = 900
     batch: int = 64
     lr: float = 3e-3
     warmup: int = 60
@@ -219,95 +222,16 @@ def save(model: Any, folder: Path, settings: Recipe) -> None:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def opened(folder: Path) -> Any:
-    """A tiny policy in float32, ready to sample."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-
-
-def generate(
-    model: Any,
-    prompts: Sequence[str],
-    *,
-    temperature: float = 1.0,
-    seed: int = 0,
-    max_tokens: int = 96,
-    batch: int = 512,
-) -> list[str]:
-    """Sample one response for each prompt, plainly: for looking at a policy just trained (`policies` samples for real).
+def mean_reward(policy: Policy, world: World, *, n: int = 600, temperature: float = 1.0, seed: int = 0) -> float:
+    """Mean exact reward of one response to each of `n` held-out prompts.
 
     Args:
-        model: A causal language model with the worlds' tokenizer.
-        prompts: Repeat one to sample it several times.
-        temperature: 0 takes the likeliest token.
-        seed: Seed of the draws.
-        max_tokens: Longest response.
-        batch: Prompts at a time; sorted by length, so that few pads are needed.
+        policy: As `zermelo.policies.load` gives it.
+        world: Whose prompts, and whose reward.
+        n: Prompts.
+        temperature: Of sampling; 0 takes the likeliest token.
+        seed: Of prompts and draws.
     """
-    import torch
-
-    from zermelo.worlds.tokenizer import decode
-
-    positive(_Limits(max_tokens, batch), "max_tokens", "batch")
-    draws = torch.Generator().manual_seed(seed)
-    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
-    texts = [""] * len(prompts)
-    for start in range(0, len(order), batch):
-        chosen = order[start : start + batch]
-        for index, ids in zip(
-            chosen, _sample(model, [prompts[i] for i in chosen], temperature, draws, max_tokens), strict=True
-        ):
-            texts[index] = decode(ids)
-    return texts
-
-
-@dataclass(frozen=True)
-class _Limits:
-    max_tokens: int
-    batch: int
-
-
-def _sample(model: Any, prompts: Sequence[str], temperature: float, draws: Any, max_tokens: int) -> list[list[int]]:
-    import torch
-
-    coded = [[BOS, *encode(prompt)] for prompt in prompts]
-    width = max(map(len, coded))
-    ids = torch.tensor([[PAD] * (width - len(row)) + row for row in coded])
-    mask = (ids != PAD).long()
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    written: list[list[int]] = [[] for _ in coded]
-    alive = torch.arange(len(coded))  # rows still being written; the finished leave the batch
-    cache = None
-    with torch.inference_mode():
-        for _ in range(max_tokens):
-            out = model(
-                input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
-            )
-            cache = out.past_key_values
-            logits = out.logits[:, -1].float()
-            if temperature == 0:
-                token = logits.argmax(-1)
-            else:
-                token = torch.multinomial(torch.softmax(logits / temperature, -1), 1, generator=draws)[:, 0]
-            going = token != EOS
-            for row, value in zip(alive[going].tolist(), token[going].tolist(), strict=True):
-                written[row].append(value)
-            if not bool(going.any()):
-                break
-            if not bool(going.all()):
-                kept = going.nonzero()[:, 0]
-                alive, token, mask, positions = alive[kept], token[kept], mask[kept], positions[kept]
-                cache.batch_select_indices(kept)
-            ids = token[:, None]
-            mask = torch.cat([mask, torch.ones_like(ids)], -1)
-            positions = positions[:, -1:] + 1
-    return written
-
-
-def accuracy(model: Any, world: World, *, n: int = 600, temperature: float = 1.0, seed: int = 0) -> float:
-    """Mean reward of one response to each of `n` held-out prompts."""
-    groups = world.prompts(n, seed=seed, split="test")
-    texts = generate(model, [str(group.prompt) for group in groups], temperature=temperature, seed=seed)
-    return sum(world.reward(group, text) for group, text in zip(groups, texts, strict=True)) / n
+    sampler = TransformersSampler(policy, Sampling(temperature=temperature, max_tokens=MAX_TOKENS), batch=512)
+    groups = sampler.sample(world.prompts(n, seed=seed, split="test"), seed=seed)
+    return sum(world.reward(group, group.responses[0].content) for group in groups) / n

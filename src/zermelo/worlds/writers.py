@@ -62,9 +62,9 @@ class Writer:
 
 # writer → weight in the corpus
 CORPUS: tuple[tuple[Writer, float], ...] = (
-    (Writer("careful"), 0.4),
-    (Writer("drops signs", dropped_sign, 0.7), 0.3),
-    (Writer("loses carries", lost_carry, 0.7), 0.3),
+    (Writer("careful"), 0.2),
+    (Writer("drops signs", dropped_sign, 0.9), 0.4),
+    (Writer("loses carries", lost_carry, 0.9), 0.4),
 )
 
 
