@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from zermelo.catalogue import names
+from zermelo.catalogue import names, resolve
 from zermelo.objectives import from_config, to_config
 
 PAGE = (Path(__file__).parents[2] / "docs" / "objectives.md").read_text(encoding="utf-8")
@@ -31,3 +31,16 @@ def test_the_code_runs(code: str) -> None:
 def test_the_recipes_are_objectives(recipe: str) -> None:
     made = from_config(yaml.safe_load(recipe)["objective"])
     assert from_config(to_config(made)) == made
+
+
+def test_every_objective_that_the_trl_page_names_exists() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "coming_from_trl.md").read_text(encoding="utf-8")
+    cells = [row.split("|")[2] for row in page.splitlines() if row.startswith("| ") and not row.startswith("| TRL")]
+    named = {found for cell in cells for found in re.findall(r"`(\w+): \{", cell)}
+    assert len(named) > 15
+    assert named <= set(names())
+    kind = {name: resolve(name) for name in named}
+    for cell in cells:
+        for name, inside in re.findall(r"`(\w+): \{([^`]*)\}`", cell):
+            for setting in re.findall(r"(\w+)(?=[,:}]|$)", re.sub(r"<[^>]*>|: ?[^,]*", "", inside)):
+                assert setting in kind[name].__dataclass_fields__, f"{name} has no setting {setting}"

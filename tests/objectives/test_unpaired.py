@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zermelo.objectives import BCO, KTO, Step
+from zermelo.objectives import BCO, KTO, APOZeroUnpaired, Step
 
 
 def test_kto_computed_by_hand(pairs_abc) -> None:
@@ -73,3 +73,10 @@ def test_shift_of_bco_moves_to_the_middle_of_the_two_means(pairs_abc) -> None:
     after = objective.update(objective.init_state(), sums)
     assert after["shift"] == pytest.approx(0.5 * 0.5 * (0.0 + (-0.025)))
     assert objective.update({"shift": 0.2}, {"bco/share_good": 1.0}) == {"shift": 0.2}
+
+
+def test_without_a_baseline_it_is_kto_at_zero(pairs_abc) -> None:
+    batch = pairs_abc.with_(labels=torch.tensor([1.0, 0.0] * 3, dtype=torch.float64))
+    ours, kto = APOZeroUnpaired(lam_bad=1.5)(batch).terms[0], KTO(lam_bad=1.5)(batch).terms[0]
+    torch.testing.assert_close(ours.each, kto.each)
+    assert not APOZeroUnpaired().needs.mismatched

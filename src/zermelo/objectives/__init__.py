@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from zermelo.objectives.mixture import BVPO, Mixing, mixing_of_traces, optimal_mixing
     from zermelo.objectives.nash import DNO, INPO, SPPO
     from zermelo.objectives.offline_rl import OREO
-    from zermelo.objectives.pairwise import DPO, DPOP, FDPO, IPO, LNDPO, DPOGamma, HingeDPO
+    from zermelo.objectives.pairwise import DPO, DPOP, FDPO, IPO, LNDPO, DiscoPOP, DPOGamma, HingeDPO
     from zermelo.objectives.protocol import (
         Composable,
         Losses,
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from zermelo.objectives.schedules import Cosine, Exponential, Linear, Steps
     from zermelo.objectives.supervised import RWR, SFT
     from zermelo.objectives.token_level import FAIT, RRPO, SparseDPO
-    from zermelo.objectives.unpaired import BCO, KTO
+    from zermelo.objectives.unpaired import BCO, KTO, APOZeroUnpaired
 
 __all__ = [
     "BCO",
@@ -97,6 +97,7 @@ __all__ = [
     "VPO",
     "APODown",
     "APOZero",
+    "APOZeroUnpaired",
     "AcceleratedPO",
     "BCOPair",
     "BRAIn",
@@ -105,6 +106,7 @@ __all__ = [
     "Cosine",
     "DPOGamma",
     "DegreeLoss",
+    "DiscoPOP",
     "EXOPair",
     "Exponential",
     "HingeDPO",
@@ -185,7 +187,7 @@ _WHERE = {
     "mixture": ["BVPO", "Mixing", "mixing_of_traces", "optimal_mixing"],
     "nash": ["DNO", "INPO", "SPPO"],
     "offline_rl": ["OREO"],
-    "pairwise": ["DPO", "DPOGamma", "DPOP", "FDPO", "HingeDPO", "IPO", "LNDPO"],
+    "pairwise": ["DPO", "DPOGamma", "DPOP", "DiscoPOP", "FDPO", "HingeDPO", "IPO", "LNDPO"],
     "protocol": [
         "Composable",
         "Losses",
@@ -205,7 +207,7 @@ _WHERE = {
     "schedules": ["Cosine", "Exponential", "Linear", "Steps"],
     "supervised": ["RWR", "SFT"],
     "token_level": ["FAIT", "RRPO", "SparseDPO"],
-    "unpaired": ["BCO", "KTO"],
+    "unpaired": ["APOZeroUnpaired", "BCO", "KTO"],
 }
 
 __getattr__, __dir__ = attach(__name__, {name: module for module, found in _WHERE.items() for name in found})

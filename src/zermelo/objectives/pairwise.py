@@ -18,7 +18,7 @@ from zermelo.objectives.metrics import reward_metrics
 from zermelo.objectives.numerics import capped_exp, softplus
 from zermelo.objectives.protocol import Composable, Losses, Needs, term
 
-__all__ = ["DPO", "DPOP", "FDPO", "IPO", "LNDPO", "DPOGamma", "HingeDPO"]
+__all__ = ["DPO", "DPOP", "FDPO", "IPO", "LNDPO", "DPOGamma", "DiscoPOP", "HingeDPO"]
 
 PAIRS_AND_REFERENCE = Needs(pairs=True, policies=("ref",))
 
@@ -241,3 +241,37 @@ class FDPO(Composable):
         if self.divergence == "alpha":
             return capped_exp((self.alpha - 1.0) * delta) / (self.alpha - 1.0)
         return delta
+
+
+@dataclass(frozen=True)
+class DiscoPOP(Composable):
+    """The loss that a language model discovered: a logistic and an exponential one, blended by the margin.
+
+        z = βh_m,  m = σ(z/τ)
+        L_m = (1 − m) softplus(−z) + m e^{−z}                            [M], one per pair
+
+    Not convex: near z = 0 on the right it rises before it falls, so that hesitant pairs are let go. The exponential
+    goes on along its tangent beyond e³⁰.
+
+    Args:
+        beta: Pull towards the reference, > 0.
+        tau: Width τ of the blend, in the unit of z, > 0.
+    Raises:
+        SettingError: beta or tau is not a positive finite number.
+    Source: "Discovering Preference Optimization Algorithms with and for Large Language Models", 2024,
+        arXiv 2406.08414.
+    """
+
+    needs: ClassVar[Needs] = PAIRS_AND_REFERENCE
+    beta: float = 0.1
+    tau: float = 0.05
+
+    def __post_init__(self) -> None:
+        positive(self, "beta", "tau")
+
+    def __call__(self, batch: RaggedBatch) -> Losses:
+        win, lose = batch.sides(self.beta * batch.log_ratio("ref"))  # [M], [M]
+        z = win - lose
+        blend = torch.sigmoid(z / self.tau)
+        each = (1 - blend) * softplus(-z) + blend * capped_exp(-z)
+        return term("discopop", over="pairs", each=each, metrics=reward_metrics(win, lose))

@@ -1,4 +1,4 @@
-"""Losses over single responses labelled good or bad: KTO and BCO."""
+"""Losses over single responses labelled good or bad: KTO, BCO, APO."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zermelo.objectives.batch import RaggedBatch
 from zermelo.objectives.numerics import softplus
 from zermelo.objectives.protocol import Composable, Losses, Needs, Stats, Step, term
 
-__all__ = ["BCO", "KTO"]
+__all__ = ["BCO", "KTO", "APOZeroUnpaired"]
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,40 @@ class BCO(Composable):
             return state
         middle = 0.5 * (sums["bco/reward_good"] / share + sums["bco/reward_bad"] / (1.0 - share))
         return {"shift": (1 - self.alpha) * state["shift"] + self.alpha * middle}
+
+
+@dataclass(frozen=True)
+class APOZeroUnpaired(Composable):
+    """Anchored preference optimisation without pairs: KTO whose baseline is the reference itself, z₀ = 0.
+
+        L_i = λ_D (1 − σ(βΔ_i))   where label = 1
+              λ_U σ(βΔ_i)         where label = 0                              [n], one per labelled response
+
+    Saves KTO's extra pass over mismatched prompts.
+
+    Args:
+        beta: Pull towards the reference, > 0.
+        lam_good: λ_D, weight of good responses, > 0.
+        lam_bad: λ_U, weight of bad responses, > 0.
+    Raises:
+        SettingError: a setting is not a positive finite number.
+    Source: "Anchored Preference Optimization and Contrastive Revisions: Addressing Underspecification in Alignment",
+        2024, arXiv 2408.06266.
+    """
+
+    needs: ClassVar[Needs] = Needs(labels=True, policies=("ref",))
+    beta: float = 0.1
+    lam_good: float = 1.0
+    lam_bad: float = 1.0
+
+    def __post_init__(self) -> None:
+        positive(self, "beta", "lam_good", "lam_bad")
+
+    def __call__(self, batch: RaggedBatch) -> Losses:
+        index, good = labelled(batch)
+        reward = self.beta * batch.log_ratio("ref")[index]  # [n]
+        each = torch.where(good, self.lam_good * torch.sigmoid(-reward), self.lam_bad * torch.sigmoid(reward))
+        return term("apo_zero_unpaired", over="responses", each=each, metrics=label_metrics(reward, good), index=index)
 
 
 def labelled(batch: RaggedBatch) -> tuple[Tensor, Tensor]:
