@@ -46,7 +46,14 @@ def alarms_of(history: Sequence[Mapping[str, Any]], counts: Mapping[str, int]) -
         history: Rows of the journal.
         counts: Of `make_examples`.
     """
-    found = [displacement(history), memorised(history), longer(counts), truncated(counts), no_signal(counts)]
+    found = [
+        displacement(history),
+        memorised(history),
+        growing(history),
+        longer(counts),
+        truncated(counts),
+        no_signal(counts),
+    ]
     return tuple(alarm for alarm in found if alarm is not None)
 
 
@@ -90,6 +97,21 @@ def memorised(history: Sequence[Mapping[str, Any]]) -> Alarm | None:
     )
 
 
+def growing(history: Sequence[Mapping[str, Any]]) -> Alarm | None:
+    """Samples of the policy grew longer by a quarter or more."""
+    lengths = [float(row["samples/length"]) for row in history if "samples/length" in row]
+    if len(lengths) < 2 or lengths[-1] < 1.25 * lengths[0]:
+        return None
+    return Alarm(
+        "growing-samples",
+        f"samples had {lengths[0]:.0f} tokens before training and have {lengths[-1]:.0f} now",
+        lengths[-1] / max(1.0, lengths[0]),
+        "The policy learns to write more, which judges and reward models often like for its own sake.",
+        '"A Long Way to Go: Investigating Length Correlations in RLHF", 2023, arXiv 2310.03716',
+        "a length-normalised objective (simpo, ln_dpo), data balanced by length; compare win rates with length control",
+    )
+
+
 def longer(counts: Mapping[str, int]) -> Alarm | None:
     """Preferred responses longer than the others by a fifth or more: length is the easiest thing to learn."""
     chosen, rejected = counts.get("length/chosen", 0), counts.get("length/rejected", 0)
@@ -125,6 +147,8 @@ def no_signal(counts: Mapping[str, int]) -> Alarm | None:
     """Groups from which the objective learns nothing: 10 % or more of those read."""
     read = counts.get("groups_read", 0)
     idle = sum(counts.get(name, 0) for name in ("no_signal", "no_pairs", "no_scores", "no_labels"))
+    # groups without pairs are no loss to an objective that reads none: count what really was left out
+    idle = min(idle, read - counts.get("groups", read))
     if not read or idle < 0.1 * read:
         return None
     return Alarm(

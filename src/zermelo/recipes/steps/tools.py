@@ -80,18 +80,18 @@ def judge_of(recipe: Recipe) -> Any | None:
         return WorldJudge(world(recipe.data.world))
     if recipe.judge is None:
         return None
-    from zermelo.scorers.registry import make_scorer
+    from zermelo.scorers.load import load_scorer
 
-    return make_scorer(recipe.judge.scorer, **recipe.judge.settings)
+    return load_scorer(recipe.judge.scorer, recipe.judge.settings)
 
 
 def reward_model(context: Context) -> Any | None:
     """The reward model that this run trained, as a scorer; None where the recipe has no `reward` step."""
     if "reward" not in context.done:
         return None
-    from zermelo.scorers.registry import make_scorer
+    from zermelo.scorers.load import load_scorer
 
-    return make_scorer(str(context.file("reward", "model")))
+    return load_scorer(str(context.file("reward", "run") / "model"))
 
 
 def sample(

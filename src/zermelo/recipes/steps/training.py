@@ -30,9 +30,7 @@ def reward(context: Context) -> dict[str, Any]:
     assert settings is not None
     groups = load_groups(context.file("pairs", "groups.parquet"))
     if settings.encoder is not None:
-        from zermelo.scorers.embedding import train_embedding_reward
-
-        return train_embedding_reward(groups, encoder=settings.encoder, out=context.out, seed=context.recipe.seed)
+        return _head(context, settings.encoder, groups)
     from zermelo.training.reward import train_reward
 
     set_up(context.recipe)
@@ -45,6 +43,17 @@ def reward(context: Context) -> dict[str, Any]:
         bar=lambda _description, total=None: context.bar("reward", total),
     )
     return _figures(result)
+
+
+def _head(context: Context, encoder: str, groups: Sequence[Group]) -> dict[str, Any]:
+    """A head on frozen embeddings, with its cross-validated accuracy."""
+    from zermelo.scorers.embedding_reward import EmbeddingReward
+
+    maker = EmbeddingReward(encoder=encoder, seed=context.recipe.seed)
+    cache = context.root / "embeddings"
+    checked = maker.cross_validate(groups, cache=cache, bar=context.bar)
+    maker.fit(groups, cache=cache, bar=context.bar).save(context.out / "run" / "model", report=checked)
+    return {"cross_validated": checked.to_json()}
 
 
 def align(context: Context) -> dict[str, Any]:
