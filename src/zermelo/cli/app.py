@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "inspect": ("zermelo.cli.inspect:inspect", "Show what is in preference data of any format.", "Data"),
     "convert": ("zermelo.cli.convert:convert", "Convert preference data from any format to any other.", "Data"),
     "rank": ("zermelo.cli.rank:app", "Rank players from comparisons: board, next, power.", "Evaluate"),
+    "align": ("zermelo.cli.align:align", "Train a policy on preference data, with any objective.", "Train"),
     "worlds": ("zermelo.cli.worlds:app", "Embedded tasks and their tiny models: list, sample, train.", "Reference"),
     "evaluate": ("zermelo.cli.evaluate:evaluate", "Say what judged groups tell about the systems in them.", "Evaluate"),
     "methods": ("zermelo.cli.methods:methods", "List the published methods and what is done of each.", "Reference"),

@@ -15,10 +15,12 @@ from zermelo.lazy import attach
 if TYPE_CHECKING:
     from zermelo.training.alarms import Alarm, alarms_of
     from zermelo.training.callbacks import Callback
+    from zermelo.training.estimate import Estimate, estimate
     from zermelo.training.metrics import METRICS, Metric
     from zermelo.training.offline import AlignResult, align
     from zermelo.training.result import TrainResult
     from zermelo.training.reward import RewardResult, train_reward
+    from zermelo.training.samples import Samples
     from zermelo.training.settings import OfflineSettings
 
 __all__ = [
@@ -26,12 +28,15 @@ __all__ = [
     "Alarm",
     "AlignResult",
     "Callback",
+    "Estimate",
     "Metric",
     "OfflineSettings",
     "RewardResult",
+    "Samples",
     "TrainResult",
     "alarms_of",
     "align",
+    "estimate",
     "train_reward",
 ]
 
@@ -42,7 +47,10 @@ __getattr__, __dir__ = attach(
         "Alarm": "alarms",
         "AlignResult": "offline",
         "Callback": "callbacks",
+        "Estimate": "estimate",
         "Metric": "metrics",
+        "Samples": "samples",
+        "estimate": "estimate",
         "OfflineSettings": "settings",
         "RewardResult": "reward",
         "train_reward": "reward",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from zermelo.training.folder import Row
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["Callback"]
 
 
-class Callback(Protocol):
-    """Called on the main process, in the order given. Inherit to get methods that do nothing.
+class Callback:
+    """Called on the main process, in the order given. Inherit and override what is wanted; the methods here do nothing.
 
     `run` is the run itself: `run.plan`, `run.position`, `run.history`, `run.policy`; `run.stop("why")` ends it after
     the step.

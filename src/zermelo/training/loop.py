@@ -74,6 +74,12 @@ class Run:
         """End the run after the step that is being done."""
         self.stopped = self.stopped or why
 
+    def record(self, row: Row) -> None:
+        """Add a row to history and journal."""
+        self.history.append(row)
+        if self.folder is not None and self.trainee.main:
+            self.folder.append(row)
+
 
 def fit(run: Run) -> None:
     """Train to the end of the plan, or until told to stop.
@@ -188,9 +194,7 @@ def validate(run: Run, objective: Objective) -> dict[str, float]:
 def judge(run: Run, figures: Mapping[str, float]) -> None:
     """Note a validation, remember the best, stop when patience is at its end."""
     row: Row = {"step": run.position.step, **figures}
-    run.history.append(row)
-    if run.folder is not None and run.trainee.main:
-        run.folder.append(row)
+    run.record(row)
     value = figures.get(run.settings.best)
     best = run.position.best
     larger = any(word in run.settings.best for word in ("accuracies", "margins", "chosen", "accuracy"))

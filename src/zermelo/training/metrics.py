@@ -101,6 +101,24 @@ METRICS: tuple[Metric, ...] = (
     Metric("epoch", "Passes over the data so far.", "passes", "above 3 with preference pairs: memorised"),
     Metric("groups", "Groups taken so far, over all epochs: the position in the data.", "groups", "none"),
     Metric(
+        "samples/length",
+        "Mean length of what the policy writes to the fixed prompts of `Samples`, sampled during training.",
+        "tokens",
+        "rising by a quarter or more: length exploitation",
+    ),
+    Metric(
+        "samples/finished",
+        "Share of those samples that ended by themselves.",
+        "fraction",
+        "falling: the policy forgets to end",
+    ),
+    Metric(
+        "reward/mean",
+        "Of reward models: mean reward of a response; only differences are learnt, so its level is arbitrary.",
+        "logits",
+        "drifting without end: `bradley_terry_reward: {centre: 0.01}` holds it",
+    ),
+    Metric(
         "run.tokens_per_s",
         "Tokens of the step, prompts counted once, over its wall time, on all devices.",
         "tokens per second",

@@ -15,6 +15,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import torch
+from torch import nn
+
 from zermelo.feedback.records import Group
 from zermelo.objectives.config import from_config
 from zermelo.objectives.protocol import Objective
@@ -90,13 +93,22 @@ def align(
     objective = objective if hasattr(objective, "needs") else from_config(objective)
     folder = None if out is None else RunFolder(out)
     accelerator = accelerator_for(settings, trackers, None if folder is None else folder.path)
-    start = _start(policy, lora, accelerator.device)
+    start = start_of(policy, lora, accelerator.device)
     dtype, weights = start.dtype, fingerprint(start)
     kept, held = split(groups, validation, settings)
     trainee = Trainee(start.model, settings, accelerator)
     cache = None if folder is None else folder.path / "reference"
     cache = cache if reference_cache is None else Path(reference_cache)
-    supplier = _supplier(trainee, start, objective, settings, references or {}, cache, new_adapter=lora is not None)
+    supplier = make_supplier(
+        trainee.module,
+        start,
+        objective,
+        settings,
+        references or {},
+        cache,
+        device=trainee.device,
+        new_adapter=lora is not None,
+    )
     examples = useful(make_examples(kept, start, objective.needs, settings), objective, supplier)
     aside = useful(make_examples(held, start, objective.needs, settings), objective, supplier).items if held else ()
     job = Job(
@@ -139,7 +151,7 @@ def split(
     return [known[i] for i in kept], [known[i] for i in held]
 
 
-def _start(policy: Policy | str | os.PathLike[str], lora: LoRA | None, device: Any) -> Policy:
+def start_of(policy: Policy | str | os.PathLike[str], lora: LoRA | None, device: Any) -> Policy:
     """The policy to train: loaded, or a copy of the one given."""
     if not isinstance(policy, Policy):
         return load(policy, lora=lora, device=device)
@@ -147,31 +159,33 @@ def _start(policy: Policy | str | os.PathLike[str], lora: LoRA | None, device: A
     return replace(policy, model=model if lora is None else with_lora(model, lora))
 
 
-def _supplier(
-    trainee: Trainee,
+def make_supplier(
+    module: nn.Module,
     start: Policy,
     objective: Objective,
     settings: OfflineSettings,
     references: Mapping[str, Policy | str],
     cache: Path | None,
     *,
+    device: torch.device,
     new_adapter: bool,
 ) -> PolicySupplier:
+    """What makes batches for this objective, with every other policy that it reads."""
     needs = objective.needs
     known: dict[str, Kept] = {}
     for name, other in references.items():
-        found = other if isinstance(other, Policy) else load(other, device=trainee.device)
-        known[name] = Kept(found.model.to(trainee.device).eval(), frozen=True, folder=cache)
+        found = other if isinstance(other, Policy) else load(other, device=device)
+        known[name] = Kept(found.model.to(device).eval(), frozen=True, folder=cache)
     divergence = any(name.startswith("kl:ref") for name in needs.extra)
     if "ref" not in known and ("ref" in needs.policies or needs.mismatched or divergence):
         whole = None
         if divergence:  # a new adapter can be switched off; anything else needs a copy
             whole = AdapterOff(start.model) if new_adapter else copy.deepcopy(start.model).eval()
-        known["ref"] = Kept(trainee.module, frozen=False, model=whole, folder=cache)
+        known["ref"] = Kept(module, frozen=False, model=whole, folder=cache)
     return PolicySupplier(
-        trainee.module,
+        module,
         needs,
-        trainee.device,
+        device,
         references=known,
         limit=start.max_length,
         checkpointing=settings.checkpointing,

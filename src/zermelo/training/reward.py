@@ -28,6 +28,7 @@ from zermelo.policies.load import LoRA, load
 from zermelo.policies.policy import Policy
 from zermelo.policies.want import Backend, Want
 from zermelo.progress import Bar, silent
+from zermelo.scorers.card import CARD, SCHEMA
 from zermelo.training.artifacts import is_adapter
 from zermelo.training.callbacks import Callback
 from zermelo.training.examples import Example, make_examples
@@ -42,10 +43,9 @@ from zermelo.training.totals import Sums
 from zermelo.training.trainee import Trainee, accelerator_for
 from zermelo.training.useful import useful
 
-__all__ = ["CARD", "RewardResult", "RewardSupplier", "train_reward"]
+__all__ = ["RewardResult", "RewardSupplier", "train_reward"]
 
 RewardResult: TypeAlias = TrainResult[Policy]
-CARD = "zermelo_reward.json"
 log = logging.getLogger("zermelo.training")
 
 
@@ -85,7 +85,7 @@ def train_reward(
         bar: Shows progress.
         say: Told the self-checks and the alarms.
     Returns:
-        `policy` holds the sequence classifier with its tokenizer and template.
+        `policy` holds the sequence classifier with its tokenizer and template; `LMReward(result.policy)` scores.
     Raises:
         DataError: nothing to train on.
         SettingError: a setting is wrong; the model has no sequence classifier; the objective reads no reward.
@@ -96,7 +96,7 @@ def train_reward(
         raise SettingError(
             "not-supplied",
             "the objective reads no reward, or another policy",
-            hint="bradley_terry or reward_regression",
+            hint="bradley_terry_reward or reward_regression",
         )
     folder = None if out is None else RunFolder(out)
     accelerator = accelerator_for(settings, trackers, None if folder is None else folder.path)
@@ -113,7 +113,7 @@ def train_reward(
 
     def card(final: Mapping[str, float]) -> Mapping[str, Any]:
         return {
-            "schema": "zermelo.reward/1",
+            "schema": SCHEMA,
             "kind": "lm",
             "base": start.name,
             "chat": start.template.chat,
