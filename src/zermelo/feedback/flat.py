@@ -89,6 +89,8 @@ class Flat:
         """Index of the k-th response named, null where fewer are. [J] int32"""
         import pyarrow as pa
 
+        if k == 0 and self.single:
+            return pa.array(self.on.astype(np.int32))
         at, there = self._nth(k)
         values = self.on[at].astype(np.int32) if len(self.on) else np.zeros(len(self), np.int32)
         return pa.array(values, mask=~there)
@@ -97,6 +99,8 @@ class Flat:
         """Source of the k-th response named. [J]"""
         import pyarrow as pa
 
+        if k == 0 and self.single:
+            return self.sources
         at, there = self._nth(k)
         return self.sources.take(pa.array(at, mask=~there))
 
@@ -117,6 +121,11 @@ class Flat:
         import pyarrow as pa
 
         return pa.ListArray.from_arrays(pa.array(_offsets(self.n_on)), self.sources)
+
+    @property
+    def single(self) -> bool:
+        """Whether every judgement names one response, as ratings do: nothing is to be looked up then."""
+        return len(self.on) == len(self.row) and bool((self.n_on == 1).all())
 
     def _nth(self, k: int) -> tuple[Ints, NDArray[np.bool_]]:
         there = self.n_on > k

@@ -91,7 +91,7 @@ class UltraFeedbackRatings:
         items = column.flatten()
         values = self._values(items) if "rating" in kinds else np.zeros((len(items), 0))
         there = ~np.isnan(values)
-        which, what = np.nonzero(there)  # completion, criterion: row by row
+        which, what = np.divmod(np.flatnonzero(there), max(values.shape[1], 1))  # completion, criterion: row by row
         parent = np.repeat(np.arange(len(positions)), lengths)
         response = ranges(np.zeros(len(lengths), dtype=np.int64), lengths)
         criteria = [*self.aspects, *(["overall"] if self.overall else [])]
