@@ -14,8 +14,8 @@ from zermelo.lazy import attach
 
 if TYPE_CHECKING:
     from zermelo.training.alarms import Alarm, alarms_of
+    from zermelo.training.budget import Estimate, estimate
     from zermelo.training.callbacks import Callback
-    from zermelo.training.estimate import Estimate, estimate
     from zermelo.training.metrics import METRICS, Metric
     from zermelo.training.offline import AlignResult, align
     from zermelo.training.result import TrainResult
@@ -47,10 +47,10 @@ __getattr__, __dir__ = attach(
         "Alarm": "alarms",
         "AlignResult": "offline",
         "Callback": "callbacks",
-        "Estimate": "estimate",
+        "Estimate": "budget",
         "Metric": "metrics",
         "Samples": "samples",
-        "estimate": "estimate",
+        "estimate": "budget",
         "OfflineSettings": "settings",
         "RewardResult": "reward",
         "train_reward": "reward",

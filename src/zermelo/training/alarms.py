@@ -147,8 +147,6 @@ def no_signal(counts: Mapping[str, int]) -> Alarm | None:
     """Groups from which the objective learns nothing: 10 % or more of those read."""
     read = counts.get("groups_read", 0)
     idle = sum(counts.get(name, 0) for name in ("no_signal", "no_pairs", "no_scores", "no_labels"))
-    # groups without pairs are no loss to an objective that reads none: count what really was left out
-    idle = min(idle, read - counts.get("groups", read))
     if not read or idle < 0.1 * read:
         return None
     return Alarm(

@@ -172,7 +172,8 @@ LEFT_OUT = {
     "overlong_response": "responses too long",
     "no_prompt": "responses without a prompt",
     "no_text": "responses without text",
-    "no_pairs": "without a pair",
+    "no_pairs": "without a pair that is left",
+    "no_signal": "with nothing that the objective reads",
     "no_scores": "without a score",
     "no_labels": "without a label",
     "ties": "pairs tied",
@@ -192,11 +193,10 @@ def _example(
     _count_overlong(group, parts, at, settings, counts)
     if not parts:
         return None
-    if needs.pairs and not pairs:
+    # a group that nothing was compared in may still be imitated; one whose comparisons all fell away may not
+    if needs.pairs and not pairs and any(judgement.kind == "comparison" for judgement in group.judgements):
         counts["no_pairs"] += 1
-        # a group that nothing was compared in may still be imitated; one whose comparisons all fell away may not
-        if any(judgement.kind == "comparison" for judgement in group.judgements):
-            return None
+        return None
     order = sorted(at, key=lambda old: at[old])
     scores = _scores(group, pairs, order) if needs.scores else ()
     labels = _labels(group, pairs, order) if needs.labels else ()

@@ -107,7 +107,7 @@ def execute(
                 say(line)
         resume(run, say)
         if job.trackers:
-            job.trainee.accelerator.init_trackers("zermelo", config={"run": job.name, "kind": job.kind})
+            job.trainee.accelerator.init_trackers("zermelo", config={"policy": job.name, "kind": job.kind})
         try:
             fit(run)
         finally:

@@ -28,6 +28,14 @@ def accelerator_for(settings: OfflineSettings, trackers: Sequence[str] = (), fol
         from accelerate.state import AcceleratorState
     except ImportError as error:
         raise MissingError("missing-extra", "training needs accelerate", hint="pip install 'zermelo[train]'") from error
+    if trackers:
+        from accelerate.tracking import get_available_trackers
+
+        known = [str(name) for name in get_available_trackers()]
+        for name in trackers:
+            if name not in known:
+                here = ", ".join(known) or "none"
+                raise MissingError("no-tracker", f"tracker {name!r} is not installed; installed: {here}")
     precision = "bf16" if settings.precision == "bfloat16" else "no"
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != precision:
         AcceleratorState._reset_state()  # an earlier run of this process had another precision
