@@ -35,7 +35,7 @@ def test_samples_with_the_exact_reward(capsys: pytest.CaptureFixture[str]) -> No
 def test_trains_and_measures(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     pytest.importorskip("torch")
     out = str(tmp_path / "model")
-    code, text = run(capsys, "train", "style", "--steps", "2", "--out", out, "--json")
+    code, text = run(capsys, "train", "style", "--steps", "2", "--prompts", "4", "--out", out, "--json")
     found = json.loads(text)
     assert code == 0 and found["folder"] == out and found["parameters"] <= 900_000
     assert (tmp_path / "model" / "model.safetensors").is_file()

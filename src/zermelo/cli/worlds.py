@@ -72,6 +72,7 @@ def train(
     out: Path = typer.Option(None, "--out", help="Folder for the model; by default runs/worlds/NAME."),
     seed: int = typer.Option(None, help="Another seed than the recipe's."),
     steps: int = typer.Option(None, help="Another number of steps than the recipe's."),
+    prompts: int = typer.Option(600, help="Held-out prompts to measure it on."),
     as_json: bool = typer.Option(False, "--json", help="One JSON document on stdout."),
 ) -> None:
     """Train a world's tiny policy again, on one thread, and measure it on held-out prompts (a few minutes)."""
@@ -81,6 +82,8 @@ def train(
     from zermelo.recipes.worlds import mean_reward, recipe
     from zermelo.recipes.worlds import train as make
 
+    if prompts < 1:
+        raise SettingError("bad-setting", f"--prompts must be at least 1. Got {prompts!r}")
     task = world(name)
     given = {key: value for key, value in (("seed", seed), ("steps", steps)) if value is not None}
     settings = dataclasses.replace(recipe(name), **given)
@@ -93,15 +96,15 @@ def train(
         "folder": str(made.folder),
         "parameters": made.parameters,
         "loss": made.loss,
-        "reward": mean_reward(policy, task),
-        "reward_greedy": mean_reward(policy, task, temperature=0.0),
+        "reward": mean_reward(policy, task, n=prompts),
+        "reward_greedy": mean_reward(policy, task, n=prompts, temperature=0.0),
         "run": {"seconds": made.seconds},
     }
     if as_json:
         typer.echo(json.dumps(found, indent=1))
         return
     typer.echo(
-        f"{made.folder}: {made.parameters:,} parameters in {made.seconds:.0f} s; on 600 held-out prompts "
+        f"{made.folder}: {made.parameters:,} parameters in {made.seconds:.0f} s; on {prompts} held-out prompts "
         f"mean reward {found['reward']:.3f} sampled at temperature 1, {found['reward_greedy']:.3f} greedy"
     )
 
