@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from zermelo.errors import SettingError, warn
 
 __all__ = ["app"]
 
+# tables of a few hundred players are solved faster by one thread than by waking several, and in less memory
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 app = typer.Typer(
     cls=default_group("board"),
     add_completion=False,
@@ -23,7 +27,9 @@ app = typer.Typer(
 
     zermelo rank battles.parquet
 
-    zermelo rank battles.csv --model davidson -o board.html -o board.json
+    zermelo rank battles.csv --model davidson --control length,markdown --by language -o board.html -o board.json
+
+    zermelo rank annotations/ --length-controlled --baseline gpt4_1106_preview
     """,
 )
 
@@ -35,6 +41,10 @@ class Model(StrEnum):
     davidson = "davidson"
     rao_kupper = "rao-kupper"
     thurstone = "thurstone"
+    elo = "elo"
+    glicko = "glicko"
+    trueskill = "trueskill"
+    plackett_luce = "plackett-luce"
 
 
 FILES = typer.Argument(..., metavar="FILE...", help="Battles, judged groups or pairs with sources; globs too.")
@@ -43,6 +53,8 @@ SKIP = typer.Option(False, "--skip-bad", help="Leave bad rows out and count them
 JSON = typer.Option(False, "--json", help="One JSON document on stdout.")
 MODEL = typer.Option(Model.bradley_terry, "--model", help="Ties: half a win each, or a model of ties.")
 PRIOR = typer.Option(0.0, "--prior", min=0.0, help="Ridge on the ratings, in games; makes every rating finite.")
+CONTROL = typer.Option(None, "--control", metavar="NAME,...", help="Hold style equal: length, markdown, or columns.")
+TOP = 1000  # lines of a board in the terminal
 
 
 @app.command()
@@ -51,15 +63,27 @@ def board(
     model: Model = MODEL,
     position: bool = typer.Option(False, "--position", help="Fit the advantage of the first position."),
     prior: float = PRIOR,
+    control: str = CONTROL,
+    by: str = typer.Option(None, "--by", metavar="COLUMN", help="A board for each category too, partially pooled."),
+    cluster: str = typer.Option(
+        None, "--cluster", metavar="WHAT", help="Errors by prompt, by (annotator) or a column."
+    ),
+    bootstrap: int = typer.Option(0, "--bootstrap", min=0, metavar="N", help="Intervals from N replicates."),
+    seed: int = typer.Option(0, "--seed", help="Of the replicates and shuffles."),
+    length_controlled: bool = typer.Option(False, "--length-controlled", help="Win rates at equal length."),
+    baseline: str = typer.Option(None, "--baseline", metavar="NAME", help="The opponent of every model."),
     scale: str = typer.Option("elo", "--scale", help="elo (400 points = odds of ten to one) or logit."),
     level: float = typer.Option(0.95, "--level", min=0.5, max=0.9999, help="Of the intervals."),
-    out: list[Path] = typer.Option([], "-o", "--output", help="Write the board: .json .csv .md .html; repeatable."),
+    out: list[Path] = typer.Option(
+        [], "-o", "--output", help="Write the board: .json .html .md .csv .parquet; repeatable."
+    ),
     columns: str = COLUMNS,
     skip_bad: bool = SKIP,
     as_json: bool = JSON,
 ) -> None:
     """Fit ratings and print the board: rating, 95 % interval, rank range, games, win rate."""
     from zermelo.ranking.board import SUFFIXES, Board
+    from zermelo.ranking.result import ELO
 
     for path in out:
         refuse_same_file(str(path), files)
@@ -68,18 +92,55 @@ def board(
             raise SettingError("unknown-suffix", f"{path}: a board is written as {known}. Got {path.suffix!r}")
     if scale not in ("elo", "logit"):
         raise SettingError("bad-setting", f"--scale must be elo or logit. Got {scale!r}")
-    fitted = _fit(_counts(files, columns, skip_bad), model, position, prior)
-    points = {} if scale == "elo" else {"scale": 1.0, "anchor": 0.0}
-    made = Board(fitted, model=model.value, level=level, **points)
+    points = (ELO, 1000.0) if scale == "elo" else (1.0, 0.0)
+    named = parse_columns(columns)
+    controls = [name.strip() for name in (control or "").split(",") if name.strip()]
+    if length_controlled:
+        _only({"--control": control, "--by": by, "--cluster": cluster, "--columns": columns}, "--length-controlled")
+        from zermelo.cli.rank_models import length_controlled_board
+
+        made = length_controlled_board(files, baseline, bootstrap or 200, seed, skip_bad, level, points)
+    else:
+        _only({"--baseline": baseline}, "a board without --length-controlled")
+        simple = not (controls or by or cluster) and model.value not in ("elo", "glicko", "trueskill", "plackett-luce")
+        if simple:
+            counts = _counts(files, named, skip_bad)
+            fitted = _fit(counts, model, position, prior)
+            if bootstrap:
+                from zermelo.cli.rank_models import with_bootstrap
+
+                fitted = with_bootstrap(counts, None, fitted, model.value, bootstrap, seed, prior, position)
+            made = Board(fitted, model=model.value, level=level, scale=points[0], anchor=points[1])
+        else:
+            from zermelo.cli.rank_models import board_of_records
+
+            made = board_of_records(
+                files,
+                named,
+                skip_bad,
+                model.value,
+                position,
+                prior,
+                controls,
+                by,
+                cluster,
+                bootstrap,
+                seed,
+                level,
+                points,
+            )
     for path in out:
         made.write(path)
     if as_json:
         typer.echo(json.dumps(made.to_json(), ensure_ascii=False))
         return
-    for line in fitted.fit.warnings:
+    for line in made.warnings:
         typer.echo(f"warning[ranking]: {line}", err=True)
-    typer.echo(made.text())
-    for name, (value, error) in fitted.extra.items():
+    lines = made.text().split("\n")
+    typer.echo("\n".join(lines[: TOP + 1]))
+    if len(lines) > TOP + 1:
+        typer.echo(f"… {len(lines) - TOP - 1:,} lines more; `-o board.csv` writes all", err=True)
+    for name, (value, error) in made.ratings.extra.items():
         typer.echo(f"{name}: {value:.4g} ± {error:.2g}")
 
 
@@ -99,7 +160,7 @@ def next_(
 
     from zermelo.ranking.active import next_pairs
 
-    counts = _counts(files, columns, skip_bad)
+    counts = _counts(files, parse_columns(columns), skip_bad)
     found = next_pairs(
         counts, _fit(counts, Model.bradley_terry, False, prior), n=n, seed=seed, random_share=random_share
     )
@@ -130,7 +191,7 @@ def power(
     from zermelo.ranking.active import power as votes_needed
     from zermelo.ranking.result import ELO
 
-    fitted = _fit(_counts([file], columns, skip_bad), Model.bradley_terry, False, 0.0)
+    fitted = _fit(_counts([file], parse_columns(columns), skip_bad), Model.bradley_terry, False, 0.0)
     found = votes_needed(fitted, a, b, level=level, chance=chance)
     if as_json:
         votes = None if found.votes == float("inf") else found.votes
@@ -141,14 +202,18 @@ def power(
     typer.echo("separated already" if found.separated else f"about {found.votes:,.0f} more direct votes")
 
 
-def _counts(files: list[str], columns: str | None, skip_bad: bool) -> Any:
+def _counts(files: list[str], columns: dict[str, str] | None, skip_bad: bool) -> Any:
     """Counts of bare battles, or of the comparisons of groups of any format."""
-    from zermelo.feedback.opening import open_battles
-    from zermelo.ranking.reading import counts_of
+    from zermelo.feedback.opening import is_bare, open_battles, tally
+    from zermelo.ranking.reading import counts_of, counts_of_tally
 
-    view = open_battles(files, columns=parse_columns(columns), skip_bad=skip_bad)
+    if is_bare(files, columns):
+        found = tally(files, columns=columns)
+        if found is not None:
+            return counts_of_tally(found)
+    view = open_battles(files, columns=columns, skip_bad=skip_bad)
     counts = counts_of(view)
-    for reason, number in view.dropped.items():
+    for reason, number in view.dropped.items() if skip_bad or view.relate is None else ():
         warn("left-out", f"{number:,} comparisons left out: {reason}")
     return counts
 
@@ -160,6 +225,13 @@ def _fit(counts: Any, model: Model, position: bool, prior: float) -> Any:
         return Thurstone(position=position, prior=prior).fit(counts)
     ties: Any = {"bradley-terry": "half"}.get(model.value, model.value)
     return BradleyTerry(ties=ties, position=position, prior=prior).fit(counts)
+
+
+def _only(given: dict[str, str | None], where: str) -> None:
+    """Refuse options that a kind of board does not read."""
+    for name, value in given.items():
+        if value is not None:
+            raise SettingError("bad-setting", f"{name} has no effect on {where}; leave it out")
 
 
 def _gain(value: float) -> str:

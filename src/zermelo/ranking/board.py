@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zermelo.errors import SettingError
 from zermelo.ranking.result import ELO, Ratings
 
-__all__ = ["Board"]
+if TYPE_CHECKING:
+    from zermelo.report.svg import Svg
+
+__all__ = ["SUFFIXES", "Board"]
 
 SCHEMA = "zermelo.board/1"
-SUFFIXES = (".json", ".csv", ".md", ".html")
+SUFFIXES = (".json", ".csv", ".md", ".html", ".parquet")
+SHOWN = 60  # players in the plot of a page
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,9 @@ class Board:
         level: Of the intervals.
         scale: Points per logit: 173.7178 for Elo points, 1 for logits.
         anchor: Rating of the average player.
+        categories: Name → ratings in that category.
+        controlled: Player → length-controlled win rate.
+        notes: Further warnings, shown with those of the fit.
     """
 
     ratings: Ratings
@@ -34,17 +41,25 @@ class Board:
     level: float = 0.95
     scale: float = ELO
     anchor: float = 1000.0
+    categories: Mapping[str, Ratings] = field(default_factory=dict)
+    controlled: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def rows(self) -> list[dict[str, Any]]:
         """Players, best first; figures that do not apply are None."""
         rows = self.ratings.rows(level=self.level, scale=self.scale, anchor=self.anchor)
-        return [{**row, "win_rate_length_controlled": None} for row in rows]
+        return [{**row, "win_rate_length_controlled": self.controlled.get(row["name"])} for row in rows]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Of the fit and further ones."""
+        return [*self.ratings.fit.warnings, *self.notes]
 
     def to_json(self) -> dict[str, Any]:
         """The whole board as plain data."""
         fit = self.ratings.fit
         extra = {name: {"value": value, "error": error} for name, (value, error) in self.ratings.extra.items()}
-        return {
+        board = {
             "schema": SCHEMA,
             "model": self.model,
             "players": self.rows(),
@@ -52,72 +67,73 @@ class Board:
                 "method": fit.method,
                 "battles": fit.n_battles,
                 "iterations": fit.iterations,
-                "gradient": fit.gradient_norm,
-                "log_likelihood": fit.log_likelihood,
+                "gradient": _plain(fit.gradient_norm),
+                "log_likelihood": _plain(fit.log_likelihood),
                 "errors": fit.errors,
                 "level": self.level,
                 "scale": self.scale,
                 "anchor": self.anchor,
                 "parameters": extra,
             },
-            "warnings": list(fit.warnings),
+            "warnings": self.warnings,
         }
+        if self.categories:
+            board["categories"] = {
+                name: {"battles": ratings.fit.n_battles, "players": self._of(ratings).rows()}
+                for name, ratings in self.categories.items()
+            }
+        return board
 
     def text(self) -> str:
         """The board as plain text, columns aligned; control codes of names are shown, not sent."""
-        rows = [_cells(row) for row in self.rows()]
-        return _aligned([HEAD, *rows])
+        return "\n".join(self._sections(_aligned, lambda name, n: f"\n{name}: {n:,} battles"))
 
     def markdown(self) -> str:
-        """The board as a Markdown table."""
-        rows = [HEAD, ["---:"] * len(HEAD), *(_cells(row) for row in self.rows())]
-        rows[1][1] = "---"
-        return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows) + "\n"
+        """The board as Markdown tables."""
+        return "\n".join(self._sections(_pipes, lambda name, n: f"\n## {name} ({n:,} battles)\n")) + "\n"
 
     def csv(self) -> str:
-        """The board as CSV with full digits."""
+        """The board as CSV with full digits; with categories one more column says which."""
         import csv
         import io
 
-        rows = self.rows()
+        rows = self._all_rows()
         out = io.StringIO()
         writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         return out.getvalue()
 
-    def html(self) -> str:
-        """The board as a page in one file: table, intervals, parameters."""
-        from zermelo.report.page import Column, Page
+    def plot(self) -> Svg:
+        """Ratings with intervals, best first."""
         from zermelo.report.plots import interval_plot
         from zermelo.stats.estimate import Estimate
+
+        shown = [
+            (row["name"], Estimate(row["rating"], row["ci_low"], row["ci_high"], self.level))
+            for row in self.rows()
+            if row["rating"] is not None and row["ci_low"] is not None
+        ]
+        title = "Ratings with intervals" + (f", the first {SHOWN}" if len(shown) > SHOWN else "")
+        return interval_plot(shown[:SHOWN], title=title, x_label="rating", reference=self.anchor)
+
+    def html(self) -> str:
+        """The board as a page in one file: table, intervals, categories, parameters."""
+        from zermelo.report.page import Page
 
         fit = self.ratings.fit
         page = Page(
             "Leaderboard", f"{fit.n_battles:,} comparisons of {len(self.ratings.players):,} players; {fit.method}."
         )
         page.section("Ratings")
-        for line in fit.warnings:
+        for line in self.warnings:
             page.note(line, warning=True)
-        rows: list[dict[str, Any]] = []
-        for row in self.rows():
-            known = row["rating"] is not None and row["ci_low"] is not None
-            estimate = Estimate(row["rating"], row["ci_low"], row["ci_high"], self.level) if known else None
-            spread = (
-                f"{row['rank_low']}–{row['rank_high']}" if row["rank_low"] != row["rank_high"] else str(row["rank_low"])
-            )
-            rows.append({**row, "rating": estimate, "ranks": spread})
-        columns = [
-            Column("rank", "rank"),
-            Column("name", "player"),
-            Column("rating", "rating", digits=0),
-            Column("ranks", "rank range"),
-            Column("games", "games", digits=0),
-            Column("win_rate", "win rate", percent=True),
-        ]
-        page.table(rows, columns)
-        shown = [(row["name"], row["rating"]) for row in rows if row["rating"] is not None][:60]
-        page.plot(interval_plot(shown, title="Ratings with intervals", x_label="rating", reference=self.anchor))
+        _table(page, self)
+        if any(row["ci_low"] is not None for row in self.rows()):
+            page.plot(self.plot())
+        for name, ratings in self.categories.items():
+            page.section(name, f"{ratings.fit.n_battles:,} battles; ratings partially pooled over categories.")
+            _table(page, self._of(ratings))
         if self.ratings.extra:
             page.section("Parameters")
             told: list[dict[str, Any]] = [
@@ -125,45 +141,117 @@ class Board:
             ]
             page.table(told)
         page.section("How it was fitted")
-        page.table([{"figure": name, "value": str(value)} for name, value in self.to_json()["fit"].items()])
+        told = [{"figure": name, "value": str(value)} for name, value in self.to_json()["fit"].items()]
+        page.table([row for row in told if row["figure"] != "parameters"])
         return page.html()
 
     def write(self, path: str | Path) -> Path:
         """Write beside and rename; the suffix chooses the form.
 
         Raises:
-            SettingError: another suffix than .json, .csv, .md, .html.
+            SettingError: another suffix than .json, .csv, .md, .html, .parquet.
         """
-        from zermelo.report.svg import write_text
-
         target = Path(path)
+        if target.suffix == ".parquet":
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+
+            beside = target.with_name(f".{target.name}.part")
+            pq.write_table(pa.Table.from_pylist(self._all_rows()), beside)
+            return beside.replace(target)
         forms = {".json": lambda: json.dumps(self.to_json(), ensure_ascii=False, indent=1) + "\n", ".csv": self.csv}
         forms |= {".md": self.markdown, ".html": self.html}
         if target.suffix not in forms:
             known = ", ".join(SUFFIXES)
             raise SettingError("unknown-suffix", f"{path}: a board is written as {known}. Got {target.suffix!r}")
+        from zermelo.report.svg import write_text
+
         return write_text(target, forms[target.suffix]())
 
+    def _of(self, ratings: Ratings) -> Board:
+        return replace(self, ratings=ratings, categories={}, controlled={}, notes=())
 
-HEAD = ["rank", "player", "rating", "95 % interval", "ranks", "games", "win rate"]
+    def _all_rows(self) -> list[dict[str, Any]]:
+        if not self.categories:
+            return self.rows()
+        rows = [{"category": None, **row} for row in self.rows()]
+        for name, ratings in self.categories.items():
+            rows += [{"category": name, **row} for row in self._of(ratings).rows()]
+        return rows
+
+    def _sections(self, form: Any, title: Any) -> list[str]:
+        head = _head(self.level, bool(self.controlled))
+        found = [form([head, *(_cells(row, self.scale, bool(self.controlled)) for row in self.rows())])]
+        for name, ratings in self.categories.items():
+            found.append(title(_visible(name), ratings.fit.n_battles))
+            rows = self._of(ratings).rows()
+            found.append(form([_head(self.level, False), *(_cells(row, self.scale, False) for row in rows)]))
+        return found
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
+def _table(page: Any, board: Board) -> None:
+    from zermelo.report.page import Column
+    from zermelo.stats.estimate import Estimate
+
+    rows: list[dict[str, Any]] = []
+    for row in board.rows():
+        known = row["rating"] is not None and row["ci_low"] is not None
+        estimate = Estimate(row["rating"], row["ci_low"], row["ci_high"], board.level) if known else row["rating"]
+        rows.append({**row, "rating": estimate, "ranks": _ranks(row)})
+    digits = 0 if board.scale > 10 else 2
+    columns = [
+        Column("rank", "rank"),
+        Column("name", "player"),
+        Column("rating", "rating", digits=digits),
+        Column("ranks", "rank range"),
+        Column("games", "games", digits=0),
+        Column("win_rate", "win rate", percent=True),
+    ]
+    if board.controlled:
+        columns.append(Column("win_rate_length_controlled", "length-controlled", percent=True))
+    page.table(rows, columns)
+
+
+def _head(level: float, controlled: bool) -> list[str]:
+    head = ["rank", "player", "rating", f"{100 * level:g} % interval", "ranks", "games", "win rate"]
+    return [*head, "length-controlled"] if controlled else head
+
+
+def _cells(row: dict[str, Any], scale: float, controlled: bool) -> list[str]:
+    digits = 0 if scale > 10 else 2
+    rating = "–" if row["rating"] is None else f"{row['rating']:.{digits}f}"
+    known = row["ci_low"] is not None and row["ci_high"] is not None
+    if known:
+        interval = f"{row['ci_low']:.{digits}f} … {row['ci_high']:.{digits}f}"
+    else:
+        interval = "no finite rating" if row["rating"] is None else "–"
+    games = "–" if row["games"] is None else f"{row['games']:,.0f}"
+    win_rate = "–" if row["win_rate"] is None else f"{row['win_rate']:.1%}"
+    cells = [str(row["rank"]), _visible(row["name"]), rating, interval, _ranks(row), games, win_rate]
+    if controlled:
+        found = row["win_rate_length_controlled"]
+        cells.append("–" if found is None else f"{found:.1%}")
+    return cells
+
+
+def _ranks(row: dict[str, Any]) -> str:
+    return str(row["rank_low"]) if row["rank_low"] == row["rank_high"] else f"{row['rank_low']}–{row['rank_high']}"
+
+
+def _visible(text: str) -> str:
     from zermelo.feedback.visible import visible
 
-    rating = "–" if row["rating"] is None else f"{row['rating']:.0f}"
-    known = row["ci_low"] is not None and row["ci_high"] is not None
-    interval = f"{row['ci_low']:.0f} … {row['ci_high']:.0f}" if known else "no finite rating"
-    ranks = str(row["rank_low"]) if row["rank_low"] == row["rank_high"] else f"{row['rank_low']}–{row['rank_high']}"
-    return [
-        str(row["rank"]),
-        visible(row["name"], lines=False),
-        rating,
-        interval,
-        ranks,
-        f"{row['games']:,.0f}",
-        f"{row['win_rate']:.1%}",
-    ]
+    return visible(text, lines=False)
+
+
+def _plain(value: float) -> float | None:
+    return value if value == value and abs(value) != float("inf") else None
+
+
+def _pipes(rows: Sequence[Sequence[str]]) -> str:
+    head, *rest = rows
+    rule = ["---" if column == 1 else "---:" for column in range(len(head))]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in [head, rule, *rest])
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:

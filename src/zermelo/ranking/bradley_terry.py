@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +12,9 @@ from numpy.typing import NDArray
 from zermelo.errors import SettingError, one_of
 from zermelo.ranking.counts import Counts
 from zermelo.ranking.graph import pieces, reach, strong_components, strongly_connected
-from zermelo.ranking.likelihood import LIKELIHOODS, Parts, Ties
+from zermelo.ranking.likelihood import Ties
+from zermelo.ranking.newton import DENSE, newton
+from zermelo.ranking.reading import Battles, as_counts
 from zermelo.ranking.result import FitInfo, Ratings
 
 __all__ = ["BradleyTerry", "Thurstone"]
@@ -59,9 +60,9 @@ class BradleyTerry:
         if not self.prior >= 0:
             raise SettingError("bad-setting", f"BradleyTerry.prior must be a number ≥ 0. Got {self.prior!r}")
 
-    def fit(self, counts: Counts) -> Ratings:
-        """Fit to collapsed comparisons."""
-        return _fit(counts, self.ties, self)
+    def fit(self, battles: Battles) -> Ratings:
+        """Fit to comparisons: `Counts`, a view, a pandas frame, an Arrow table, columns (see `as_counts`)."""
+        return _fit(as_counts(battles), self.ties, self)
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,9 @@ class Thurstone:
     tolerance: float = 1e-10
     max_iterations: int = 100
 
-    def fit(self, counts: Counts) -> Ratings:
-        """Fit to collapsed comparisons."""
-        return _fit(counts, "thurstone", self)
+    def fit(self, battles: Battles) -> Ratings:
+        """Fit to comparisons of any form (see `as_counts`)."""
+        return _fit(as_counts(battles), "thurstone", self)
 
 
 def _fit(counts: Counts, model: str, settings: BradleyTerry | Thurstone) -> Ratings:
@@ -100,9 +101,16 @@ def _fit(counts: Counts, model: str, settings: BradleyTerry | Thurstone) -> Rati
     core = np.flatnonzero(limit == 0)
     inner = counts if len(core) == size else counts.subset(core.tolist())
     fitted = newton(inner, piece[core], model, settings)
-    rating, covariance = limit.copy(), np.full((size, size), np.nan)
+    rating, covariance = limit.copy(), fitted.covariance
     rating[core] = fitted.rating
-    covariance[np.ix_(core, core)] = fitted.covariance
+    if len(core) < size:
+        covariance = np.full((size,) * min(fitted.covariance.ndim, 2 if size <= DENSE else 1), np.nan)
+        if covariance.ndim == 2:
+            covariance[np.ix_(core, core)] = fitted.covariance
+        else:  # too many players for a table: variances only
+            covariance[core] = np.diag(fitted.covariance) if fitted.covariance.ndim == 2 else fitted.covariance
+    if covariance.ndim == 1:
+        warnings.append(f"{size:,} players: errors neglect most of what ratings share through common opponents")
     n_pieces = int(piece.max()) + 1 if size else 0
     if n_pieces > 1:
         warnings.insert(0, f"the comparisons fall into {n_pieces} pieces; ratings of two pieces have no common scale")
@@ -149,16 +157,13 @@ def unbeaten(counts: Counts, piece: Ints) -> tuple[Floats, list[str]]:
     if strongly_connected(source, target, piece):
         return limit, []
     component = strong_components(source, target, size)
-    sizes = np.bincount(component)
+    sizes = np.bincount(component)[component]  # [P]
+    order = np.lexsort((np.arange(size), -sizes, piece))
+    leader = order[np.searchsorted(piece[order], np.arange(int(piece.max()) + 1))]  # of each piece's largest component
+    core = component == component[leader][piece]
+    above, below = reach(core, target, source), reach(core, source, target)
+    limit = np.where(core, 0.0, np.where(above, np.inf, np.where(below, -np.inf, np.nan)))
     warnings = []
-    for number in range(int(piece.max()) + 1):
-        inside = np.flatnonzero(piece == number)
-        core = component[inside[np.argmax(sizes[component[inside]])]]
-        if sizes[core] == len(inside):
-            continue
-        above, below = reach(component == core, target, source), reach(component == core, source, target)
-        outside = inside[component[inside] != core]
-        limit[outside] = np.where(above[outside], np.inf, np.where(below[outside], -np.inf, np.nan))
     for value, words in ((np.inf, "never lost to"), (-np.inf, "never took a point off")):
         names = [counts.players[i] for i in np.flatnonzero(limit == value)]
         if names:
@@ -170,133 +175,3 @@ def unbeaten(counts: Counts, piece: Ints) -> tuple[Floats, list[str]]:
             f"no rating at all (their battles do not place them): {', '.join(names[:5])}; a prior gives one"
         )
     return limit, warnings
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    rating: Floats
-    covariance: Floats
-    extra: dict[str, tuple[float, float]]
-    iterations: int
-    gradient: float
-    log_likelihood: float
-    converged: bool
-
-
-def newton(counts: Counts, piece: Ints, model: str, settings: BradleyTerry | Thurstone) -> _Fitted:
-    """Newton's method in (β, γ, η), damped by halving; one dense solve a step."""
-    size = len(counts.players)
-    names = (["home"] if settings.position else []) + (["tie"] if model in ("davidson", "rao-kupper") else [])
-    likelihood = LIKELIHOODS[model]
-    gauge = np.zeros((size + len(names), size + len(names)))
-    if not settings.prior:  # fixes the free level of each piece; projected out again below
-        same = piece[:, None] == piece[None, :]
-        gauge[:size, :size] = same / np.bincount(piece)[piece][:, None]
-    theta = np.zeros(size + len(names))
-    if "tie" in names:
-        share = float(np.clip(counts.tie.sum() / max(counts.n.sum(), 1e-12), 1e-3, 0.9))
-        theta[-1] = np.log(2 * share / (1 - share)) if model == "davidson" else np.log(share / (1 - share))
-
-    def parts(theta: Floats) -> tuple[Parts, float]:
-        u = theta[counts.first] - theta[counts.second] + (theta[size] if settings.position else 0.0)
-        found = likelihood(counts, u, float(theta[-1]) if "tie" in names else 0.0)
-        return found, float(found.value.sum()) - settings.prior / 2 * float(theta[:size] @ theta[:size])
-
-    now, value = parts(theta)
-    scale = max(1.0, float(counts.n.sum()) / max(size, 1))
-    gradient, step_count = np.inf, 0
-    while step_count < settings.max_iterations:
-        g = assemble_gradient(counts, now, size, names) - settings.prior * _ridge(theta, size)
-        gradient = float(np.abs(g).max(initial=0.0))
-        if gradient <= settings.tolerance * scale:
-            break
-        h = assemble(counts, now.uu, now.u_eta, now.eta_eta, size, names)
-        h[np.arange(size), np.arange(size)] += settings.prior
-        step = np.linalg.solve(h + gauge, g)
-        step_count += 1
-        damping = 1.0
-        while damping > 1e-8:
-            trial, trial_value = parts(theta + damping * step)
-            if trial_value >= value - 1e-12 * abs(value):
-                break
-            damping /= 2
-        theta, now = theta + damping * step, trial
-        stalled = trial_value <= value and float(np.abs(step).max()) * damping < 1e-14
-        value = trial_value
-        if stalled:
-            break
-    g = assemble_gradient(counts, now, size, names) - settings.prior * _ridge(theta, size)
-    gradient = float(np.abs(g).max(initial=0.0))
-    covariance = _covariance(counts, now, size, names, gauge, settings)
-    errors = np.sqrt(np.maximum(np.diag(covariance), 0))
-    extra = {name: (float(theta[size + k]), float(errors[size + k])) for k, name in enumerate(names)}
-    if "tie" in extra:
-        extra["tie"] = _tie_parameter(model, *extra["tie"])
-    return _Fitted(
-        rating=theta[:size] - _level(theta[:size], piece, bool(settings.prior)),
-        covariance=covariance[:size, :size],
-        extra=extra,
-        iterations=step_count,
-        gradient=gradient,
-        log_likelihood=float(now.value.sum()),
-        converged=gradient <= max(settings.tolerance, 1e-8) * scale,
-    )
-
-
-def assemble(counts: Counts, uu: Floats, ue: Floats, ee: Floats, size: int, names: Sequence[str]) -> Floats:
-    """Σ over cells of the outer product: a weighted graph Laplacian, bordered by position and tie parameter."""
-    h = np.zeros((size + len(names), size + len(names)))
-    flat = np.bincount(counts.first * size + counts.second, uu, size * size).reshape(size, size)
-    h[:size, :size] = -(flat + flat.T)
-    h[np.arange(size), np.arange(size)] += flat.sum(0) + flat.sum(1)
-
-    def difference(values: Floats) -> Floats:
-        return np.asarray(np.bincount(counts.first, values, size) - np.bincount(counts.second, values, size))
-
-    if "home" in names:
-        h[size, :size] = h[:size, size] = difference(uu)
-        h[size, size] = uu.sum()
-    if "tie" in names:
-        h[-1, :size] = h[:size, -1] = difference(ue)
-        h[-1, -1] = ee.sum()
-    if "home" in names and "tie" in names:
-        h[size, -1] = h[-1, size] = ue.sum()
-    return h
-
-
-def assemble_gradient(counts: Counts, parts: Parts, size: int, names: Sequence[str]) -> Floats:
-    """∂/∂(β, γ, η) of the log-likelihood."""
-    beta = np.bincount(counts.first, parts.u, size) - np.bincount(counts.second, parts.u, size)
-    rest = {"home": parts.u.sum(), "tie": parts.eta.sum()}
-    return np.concatenate([beta, [rest[name] for name in names]])
-
-
-def _covariance(
-    counts: Counts, now: Parts, size: int, names: Sequence[str], gauge: Floats, settings: BradleyTerry | Thurstone
-) -> Floats:
-    h = assemble(counts, now.uu, now.u_eta, now.eta_eta, size, names)
-    h[np.arange(size), np.arange(size)] += settings.prior
-    bread = np.linalg.inv(h + gauge) - gauge if size else h
-    if settings.errors == "model":
-        return bread
-    meat = assemble(counts, now.meat_uu, now.meat_u_eta, now.meat_eta_eta, size, names)
-    return np.asarray(bread @ meat @ bread)
-
-
-def _ridge(theta: Floats, size: int) -> Floats:
-    out = np.zeros_like(theta)
-    out[:size] = theta[:size]
-    return out
-
-
-def _level(rating: Floats, piece: Ints, prior: bool) -> Floats:
-    """What to subtract so that each piece is centred on 0 (a prior centres by itself)."""
-    if prior or not len(rating):
-        return np.zeros_like(rating)
-    return np.asarray((np.bincount(piece, rating) / np.maximum(np.bincount(piece), 1))[piece])
-
-
-def _tie_parameter(model: str, eta: float, error: float) -> tuple[float, float]:
-    """ν = e^η (Davidson) or θ = 1 + e^η (Rao–Kupper), with the delta method's standard error."""
-    scale = float(np.exp(eta))
-    return (scale if model == "davidson" else 1 + scale), scale * error

@@ -5,15 +5,16 @@ A cell is an ordered pair (first, second). After counting, the work of a fit doe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zermelo.errors import DataError
 
-__all__ = ["Counts", "count"]
+__all__ = ["Counts", "collapse", "count", "of_outcomes"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -37,6 +38,7 @@ class Counts:
         soft: Whether some outcomes are probabilities: neither win, loss nor tie.
         battles: Number of comparisons behind the cells, before weighting.
         left_out: reason → number of comparisons left out (`self`: a player against itself).
+        distinct: Whether every unordered pair has at most one cell, its first player the smaller index.
     """
 
     players: tuple[str, ...]
@@ -52,6 +54,7 @@ class Counts:
     soft: bool
     battles: int
     left_out: tuple[tuple[str, int], ...] = ()
+    distinct: bool = False
 
     def matrices(self) -> tuple[Floats, Floats]:
         """(wins, ties), both [P, P]: wins[i, j] = Σ w of i over j with ties left out; ties is symmetric."""
@@ -78,25 +81,19 @@ class Counts:
     def unordered(self) -> Counts:
         """The same with both orders of a pair in one cell (first < second)."""
         swap = self.first > self.second
+        if not swap.any() and self.distinct:
+            return self
         low, high = np.where(swap, self.second, self.first), np.where(swap, self.first, self.second)
-        size = len(self.players)
-        key, place = np.unique(low * size + high, return_inverse=True)
-
-        def total(values: Floats) -> Floats:
-            return np.bincount(place, values, len(key)).astype(np.float64)
-
-        return replace(
-            self,
-            first=key // size,
-            second=key % size,
-            n=total(self.n),
-            score=total(np.where(swap, self.n - self.score, self.score)),
-            tie=total(self.tie),
-            n2=total(self.n2),
-            tie2=total(self.tie2),
-            score2=total(np.where(swap, self.n2 - self.score2, self.score2)),
-            square2=total(np.where(swap, self.n2 - 2 * self.score2 + self.square2, self.square2)),
-        )
+        sums = {
+            "n": self.n,
+            "score": np.where(swap, self.n - self.score, self.score),
+            "tie": self.tie,
+            "n2": self.n2,
+            "tie2": self.tie2,
+            "score2": np.where(swap, self.n2 - self.score2, self.score2),
+            "square2": np.where(swap, self.n2 - 2 * self.score2 + self.square2, self.square2),
+        }
+        return replace(self, distinct=True, **collapse(low, high, len(self.players), sums))
 
     def subset(self, keep: Sequence[int]) -> Counts:
         """Only the players `keep` (in that order) and the comparisons among them."""
@@ -106,6 +103,7 @@ class Counts:
         cut = {name: getattr(self, name)[inside] for name in ("n", "score", "tie", "n2", "tie2", "score2", "square2")}
         return replace(
             self,
+            distinct=self.distinct and bool((np.diff(np.asarray(keep)) > 0).all()),
             players=tuple(self.players[i] for i in keep),
             first=place[self.first[inside]],
             second=place[self.second[inside]],
@@ -156,27 +154,92 @@ def count(
             "no comparison between two different players",
             hint="`zermelo inspect FILE` shows what is there",
         )
-    key, place = np.unique(first.astype(np.int64) * size + second, return_inverse=True)
-
-    def total(values: Floats) -> Floats:
-        return np.bincount(place, values, len(key)).astype(np.float64)
-
-    squares = weights * weights
+    soft = bool(((scores != 0) & (scores != 1) & ~ties).any())
+    hard = not soft and bool((ties == (scores == 0.5)).all())
+    if weight is None and hard:  # three integers per cell say it all
+        sums = _of_outcomes(first, second, scores, size)
+    else:
+        squares = weights * weights
+        sums = collapse(
+            first,
+            second,
+            size,
+            {
+                "n": weights,
+                "score": weights * scores,
+                "tie": weights * ties,
+                "n2": squares,
+                "tie2": squares * ties,
+                "score2": squares * scores,
+                "square2": squares * scores * scores,
+            },
+        )
     return Counts(
         players=tuple(players),
-        first=key // size,
-        second=key % size,
-        n=total(weights),
-        score=total(weights * scores),
-        tie=total(weights * ties),
-        n2=total(squares),
-        tie2=total(squares * ties),
-        score2=total(squares * scores),
-        square2=total(squares * scores * scores),
-        soft=bool(((scores != 0) & (scores != 1) & ~ties).any()),
+        soft=soft,
         battles=len(scores),
         left_out=(("self", n_self),) if n_self else (),
+        **sums,
     )
+
+
+def of_outcomes(
+    first: Ints, second: Ints, win: Floats, tie: Floats, loss: Floats, *, players: Sequence[str], left_out: int = 0
+) -> Counts:
+    """Counts of unweighted wins, ties and losses of the first; equal (first, second) may repeat. Each [C]
+
+    Args:
+        left_out: Comparisons of a player with itself that were left out.
+    """
+    size = len(players)
+    sums = collapse(first, second, size, {"n": win + tie + loss, "score": win + tie / 2, "tie": tie})
+    return Counts(
+        players=tuple(players),
+        soft=False,
+        battles=round(float(sums["n"].sum())),
+        left_out=(("self", left_out),) if left_out else (),
+        **_squares(sums),
+    )
+
+
+def collapse(first: Ints, second: Ints, size: int, sums: Mapping[str, Floats]) -> dict[str, Any]:
+    """`first` and `second` of the distinct ordered pairs, and the sums of columns over each."""
+    key = first.astype(np.int64) * size + second
+    if size * size <= max(DENSE, 4 * len(key)):  # a table of all pairs is cheaper than sorting the keys
+        there = np.flatnonzero(np.bincount(key, minlength=size * size))
+        found = {name: np.bincount(key, values, size * size)[there] for name, values in sums.items()}
+    else:
+        there, place = np.unique(key, return_inverse=True)
+        found = {name: np.bincount(place, values, len(there)) for name, values in sums.items()}
+    return {"first": there // size, "second": there % size, **found}
+
+
+DENSE = 250_000
+
+
+def _of_outcomes(first: Ints, second: Ints, scores: Floats, size: int) -> dict[str, Any]:
+    """Cells of unweighted wins, ties and losses: integers are counted, not floats summed."""
+    if size * size > max(DENSE, 4 * len(first)):
+        one = np.ones(len(scores))
+        return _squares(collapse(first, second, size, {"n": one, "score": scores, "tie": (scores == 0.5) * one}))
+    key = (first.astype(np.int64) * size + second) * 3 + (2 * scores).astype(np.int64)
+    table = np.bincount(key, minlength=3 * size * size).reshape(-1, 3).astype(np.float64)
+    n = table.sum(axis=1)
+    there = np.flatnonzero(n)
+    loss, tie, win = table[there].T
+    del loss
+    return _squares({"first": there // size, "second": there % size, "n": n[there], "score": win + tie / 2, "tie": tie})
+
+
+def _squares(sums: dict[str, Any]) -> dict[str, Any]:
+    """With unit weights Σ w² = Σ w, and a tie's y² is ¼."""
+    squares = {
+        "n2": sums["n"],
+        "tie2": sums["tie"],
+        "score2": sums["score"],
+        "square2": sums["score"] - sums["tie"] / 4,
+    }
+    return {**sums, **squares}
 
 
 def _ratio(top: Floats, bottom: Floats) -> Floats:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 __all__ = ["pieces", "reach", "strong_components", "strongly_connected"]
 
 Ints = NDArray[np.int64]
+LARGE = 5000  # from so many players on SciPy's graph routines are worth their import
 
 
 def pieces(first: Ints, second: Ints, size: int) -> Ints:
@@ -26,6 +27,8 @@ def pieces(first: Ints, second: Ints, size: int) -> Ints:
 
 def reach(start: NDArray[np.bool_], source: Ints, target: Ints) -> NDArray[np.bool_]:
     """Nodes that can be reached from `start` along edges source → target. [P]"""
+    if len(start) > LARGE:
+        return _reach_large(start, source, target)
     found = start.copy()
     while True:
         new = found.copy()
@@ -47,6 +50,12 @@ def strong_components(source: Ints, target: Ints, size: int) -> Ints:
 
     With an edge i → j for every pair in which i beat j, ratings are finite exactly within a component (Ford, 1957).
     """
+    if size > LARGE:
+        from scipy.sparse import coo_matrix
+        from scipy.sparse.csgraph import connected_components
+
+        edges = coo_matrix((np.ones(len(source), dtype=np.int8), (source, target)), shape=(size, size))
+        return np.asarray(connected_components(edges, directed=True, connection="strong")[1], dtype=np.int64)
     order = np.argsort(source, kind="stable")
     ends = target[order].tolist()
     start = np.searchsorted(source[order], np.arange(size + 1)).tolist()
@@ -87,3 +96,16 @@ def strong_components(source: Ints, target: Ints, size: int) -> Ints:
                         break
                 n_components += 1
     return np.asarray(component, dtype=np.int64)
+
+
+def _reach_large(start: NDArray[np.bool_], source: Ints, target: Ints) -> NDArray[np.bool_]:
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import breadth_first_order
+
+    size = len(start)
+    begin = np.flatnonzero(start)  # one more node leads to all starts
+    rows, columns = np.concatenate([source, np.full(len(begin), size)]), np.concatenate([target, begin])
+    edges = coo_matrix((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(size + 1, size + 1)).tocsr()
+    found = np.zeros(size + 1, dtype=bool)
+    found[breadth_first_order(edges, size, return_predecessors=False)] = True
+    return found[:size]

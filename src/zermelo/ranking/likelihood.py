@@ -39,11 +39,14 @@ class Parts:
 
 def half(counts: Counts, u: Floats, eta: float) -> Parts:
     """Bradley–Terry; a tie is half a win for each, a probability a fractional win: P = σ(u)."""
-    p = sigmoid(u)
+    small = np.exp(-np.abs(u))
+    p = np.where(u >= 0, 1.0, small) / (1 + small)
     zero = np.zeros_like(u)
-    value = counts.score * log_sigmoid(u) + (counts.n - counts.score) * log_sigmoid(-u)
-    meat = counts.square2 - 2 * p * counts.score2 + p * p * counts.n2
-    return Parts(value, counts.score - counts.n * p, zero, counts.n * p * (1 - p), zero, zero, meat, zero, zero)
+    # log σ(u) = min(u, 0) − log(1 + e^−|u|), and log σ(−u) = log σ(u) − u
+    value = counts.n * (np.minimum(u, 0) - np.log1p(small) - u) + counts.score * u
+    np_ = counts.n * p
+    meat = counts.square2 - p * (2 * counts.score2 - p * counts.n2)
+    return Parts(value, counts.score - np_, zero, np_ * (1 - p), zero, zero, meat, zero, zero)
 
 
 def thurstone(counts: Counts, u: Floats, eta: float) -> Parts:

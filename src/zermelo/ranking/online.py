@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zermelo.errors import positive
+from zermelo.ranking.counts import Counts
+from zermelo.ranking.graph import pieces
+from zermelo.ranking.result import FitInfo, Ratings
 
-__all__ = ["Elo", "EloSpread", "Glicko", "TrueSkill", "TrueSkillRating"]
+__all__ = ["Elo", "EloSpread", "Glicko", "TrueSkill", "TrueSkillRating", "as_ratings"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -124,6 +127,40 @@ class Glicko:
         return np.array([r for r, _ in found]), np.array([d for _, d in found])
 
 
+def as_ratings(
+    points: Floats,
+    deviation: Floats,
+    counts: Counts,
+    *,
+    method: str,
+    centre: float,
+    errors: str,
+    warnings: Sequence[str],
+) -> Ratings:
+    """Ratings in points (400 = odds of ten to one) as `Ratings` in logits, without covariances between players.
+
+    Args:
+        points: [P]
+        deviation: Standard deviations, points; NaN where unknown. [P]
+        counts: The games, collapsed.
+        method: Name of the system.
+        centre: Points of a newcomer: logit 0.
+        errors: What the deviations mean.
+        warnings: What a reader must know.
+    """
+    points_per_nat = 400 / math.log(10)
+    info = FitInfo(method, counts.battles, 1, math.nan, math.nan, 0.0, errors, tuple(warnings))
+    return Ratings(
+        players=counts.players,
+        rating=(points - centre) / points_per_nat,
+        covariance=np.diag((deviation / points_per_nat) ** 2),
+        fit=info,
+        games=counts.games(),
+        win_rate=counts.win_rate(),
+        piece=pieces(counts.first, counts.second, len(counts.players)),
+    )
+
+
 @dataclass(frozen=True)
 class TrueSkillRating:
     """Mean and standard deviation of a skill."""
@@ -175,3 +212,11 @@ class TrueSkill:
             TrueSkillRating(a.mean + va / c * v, math.sqrt(va * (1 - va / c**2 * w))),
             TrueSkillRating(b.mean - vb / c * v, math.sqrt(vb * (1 - vb / c**2 * w))),
         )
+
+    def fit(self, first: Ints, second: Ints, score: Floats, *, size: int) -> tuple[Floats, Floats]:
+        """Skills after the games in their order, a score of ½ being a draw. → means [P], deviations [P]"""
+        skills = [TrueSkillRating()] * size
+        for a, b, s in zip(first.tolist(), second.tolist(), score.tolist(), strict=True):
+            winner, loser = (a, b) if s >= 0.5 else (b, a)
+            skills[winner], skills[loser] = self.update(skills[winner], skills[loser], drawn=s == 0.5)
+        return np.array([skill.mean for skill in skills]), np.array([skill.deviation for skill in skills])

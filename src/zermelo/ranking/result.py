@@ -6,12 +6,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zermelo.errors import SettingError
+
+if TYPE_CHECKING:
+    from zermelo.report.svg import Svg
 
 __all__ = ["FitInfo", "Ratings"]
 
@@ -30,7 +33,7 @@ class FitInfo:
         gradient_norm: Largest absolute gradient at the end, in wins.
         log_likelihood: At the end, nat.
         seconds: Wall-clock.
-        errors: What the intervals rest on: `sandwich`, `model` or `bootstrap`.
+        errors: What the intervals rest on: `sandwich`, `model`, `bootstrap`, `order of the games`, …
         warnings: What a reader must know, one line each.
     """
 
@@ -40,7 +43,7 @@ class FitInfo:
     gradient_norm: float
     log_likelihood: float
     seconds: float
-    errors: Literal["sandwich", "model", "bootstrap"] = "sandwich"
+    errors: str = "sandwich"
     warnings: tuple[str, ...] = ()
 
 
@@ -52,7 +55,8 @@ class Ratings:
         players: Names. [P]
         rating: In logits, centred on 0 within each piece of the comparison graph; ±inf where the maximum-likelihood
             rating does not exist (a player that won or lost everything, without a prior). [P]
-        covariance: Of the ratings, in logits²; rows of infinite ratings are NaN. [P, P]
+        covariance: Of the ratings, in logits²; rows of infinite ratings are NaN. [P, P]; with more than 2,500 players
+            their variances alone. [P]
         fit: How it was got.
         games: Weighted comparisons of each player. [P]
         win_rate: Share won, ties counting ½. [P]
@@ -86,7 +90,7 @@ class Ratings:
 
     def standard_error(self) -> Floats:
         """Of each rating, logits. [P]"""
-        return np.sqrt(np.diag(self.covariance))
+        return np.sqrt(np.diag(self.covariance) if self.covariance.ndim == 2 else self.covariance)
 
     def interval(self, level: float = 0.95) -> Floats:
         """Wald interval of each rating, logits. [P, 2]"""
@@ -106,7 +110,10 @@ class Ratings:
                 f"{a!r} and {b!r} are in different pieces of the comparison graph: no chain of battles links them",
                 hint="add battles between the pieces, or a prior",
             )
-        variance = self.covariance[i, i] + self.covariance[j, j] - 2 * self.covariance[i, j]
+        if self.covariance.ndim == 1:
+            variance = self.covariance[i] + self.covariance[j]
+        else:
+            variance = self.covariance[i, i] + self.covariance[j, j] - 2 * self.covariance[i, j]
         return float(self.rating[i] - self.rating[j]), float(np.sqrt(max(variance, 0.0)))
 
     def ranks(self, level: float = 0.95) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -122,6 +129,8 @@ class Ratings:
         rank[order] = np.arange(1, size + 1)
         alpha = (1 - level) / max(size - 1, 1)
         bound = NormalDist().inv_cdf(1 - alpha / 2)
+        if self.covariance.ndim == 1:
+            return rank, *self._ranges_by_intervals(bound)
         with np.errstate(invalid="ignore"):
             gap = self.rating[:, None] - self.rating[None, :]
             diagonal = np.diag(self.covariance)
@@ -130,6 +139,17 @@ class Ratings:
         finite = np.isfinite(self.rating)
         sure &= finite[:, None] & finite[None, :] & (self.piece[:, None] == self.piece[None, :])
         return rank, 1 + sure.sum(axis=0), size - sure.sum(axis=1)
+
+    def _ranges_by_intervals(self, bound: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Best and worst rank by intervals that do not overlap: for many players, and wider. Each [P]"""
+        half = bound * self.standard_error()
+        best, worst = np.ones(len(self.players), dtype=np.int64), np.full(len(self.players), len(self.players))
+        for number in range(int(self.piece.max()) + 1) if len(self.piece) else ():
+            inside = np.flatnonzero((self.piece == number) & np.isfinite(self.rating))
+            low, high = self.rating[inside] - half[inside], self.rating[inside] + half[inside]
+            best[inside] += len(inside) - np.searchsorted(np.sort(low), high, side="right")
+            worst[inside] -= np.searchsorted(np.sort(high), low, side="left")
+        return best, worst
 
     def predict_proba(self, pairs: NDArray[np.int64]) -> Floats:
         """P(first ≻ second) for index pairs [M, 2], ties split evenly. [M]"""
@@ -159,7 +179,29 @@ class Ratings:
                     "rank_low": int(best[i]),
                     "rank_high": int(worst[i]),
                     "games": float(self.games[i]),
-                    "win_rate": float(self.win_rate[i]),
+                    "win_rate": float(self.win_rate[i]) if self.win_rate[i] == self.win_rate[i] else None,
                 }
             )
         return found
+
+    def table(self, *, level: float = 0.95) -> list[dict[str, Any]]:
+        """`rows` in Elo points around 1000: for `pandas.DataFrame`, Arrow, or `print_table`."""
+        return self.rows(level=level)
+
+    def to_json(self) -> dict[str, Any]:
+        """The board as plain data, in the schema that `zermelo rank --json` prints."""
+        from zermelo.ranking.board import Board
+
+        return Board(self).to_json()
+
+    def to_html(self) -> str:
+        """A page in one file: table, intervals, parameters."""
+        from zermelo.ranking.board import Board
+
+        return Board(self).html()
+
+    def plot(self, *, level: float = 0.95) -> Svg:
+        """Ratings with intervals, best first, Elo points."""
+        from zermelo.ranking.board import Board
+
+        return Board(self, level=level).plot()
