@@ -93,6 +93,18 @@ def test_a_single_fresh_sample_has_no_baseline_and_is_left_out(make_batch) -> No
     assert HyPO()(batch).terms[1].index.tolist() == [0, 1]
 
 
+def test_baseline_of_a_sample_is_the_mean_of_the_other_fresh_samples(make_batch) -> None:
+    batch = make_batch(
+        [(-1.0, 1), (-2.0, 1), (-4.0, 1), (-9.0, 1)],
+        ref=[-2.0, -2.5, -2.0, -1.0],
+        groups=[0, 0, 0, 0],
+        extra={"origin": ("responses", [1.0, 1.0, 1.0, 0.0])},
+    )
+    item = HyPO()(batch).terms[1]
+    assert item.metrics["kl"].tolist() == [1.0, 0.5, -2.0]
+    assert item.each.tolist() == pytest.approx([(1 + 0.75) * -1, (0.5 + 0.5) * -2, (-2 - 0.75) * -4])
+
+
 def test_without_weight_hypo_is_dpo(pairs_abc) -> None:
     batch = pairs_abc.with_(extra={"origin": ("responses", torch.zeros(6))})
     ours = HyPO(beta=0.1, lam=0.0)(batch)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -56,3 +58,11 @@ def test_pooled_likelihood_counts_a_chosen_response_once(make_batch) -> None:
     pooled = ORPO(nll="token_mean")(batch).terms[1]
     assert pooled.over == "tokens"
     assert pooled.index.tolist() == [0, 1]
+
+
+def test_label_smoothing_of_simpo_weighs_both_orders(make_batch) -> None:
+    batch = make_batch([(-6.0, 4), (-15.0, 8)])
+    z = 2 * (-1.5 + 1.875) - 0.5
+    expected = 0.8 * math.log1p(math.exp(-z)) + 0.2 * math.log1p(math.exp(z))
+    assert float(SimPO(epsilon=0.2)(batch).terms[0].each) == pytest.approx(expected)
+    assert float(SimPO(loss="hinge")(batch).terms[0].each) == pytest.approx(1 - z)
