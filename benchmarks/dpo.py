@@ -3,7 +3,8 @@
 Both sides live in processes of their own and take turns, one optimiser step at a time; times are medians over the
 steps, memory is the peak of each process. First the losses of both are compared: TRL's must be ours.
 
-`STEPS=n` sets the timed steps of each side (default 5), `ONE=name` runs one row.
+`STEPS=n` sets the timed steps of each side (default 3), `ONE=name` runs one race. A row `…-lean` is our engine with
+activation checkpointing, in the same race. 40 minutes on two cores, nearly all of it TRL's.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from typing import Any
 
 from benchmarks.harness import keep
 
-SEED, VOCABULARY = 0, 32_768
+GPU = os.environ.get("DPO_GPU") == "1"  # set by benchmarks/gpu.sh: bfloat16, 0.5 B parameters, vocabulary of 128 k
+SEED, VOCABULARY = 0, 131_072 if GPU else 32_768
 FIRST = 8  # words from this id on; the ids below are special
 
 
@@ -44,41 +46,54 @@ SHAPES = {
     # eight responses per prompt; TRL needs them as pairs: the best four against the other four, one by one
     "dpo-k8": Shape(500, (100,) * 8, 2, ((0, 4), (1, 5), (2, 6), (3, 7))),
 }
-SIDES = {
+SHAPES["dpo-curve"] = Shape(12, (9, 6), 4, ((0, 1),))  # tiny, for the loss curves; no race
+SIDES: dict[str, dict[str, Any]] = {
     "ours": {},  # reference log-probabilities from the cache
-    "ours-first": {"reference": True},  # first epoch: the reference is computed in the step
-    "ours-plain": {"backend": "sequences"},
+    "ours-lean": {"checkpointing": True},
+    "ours-first": {"reference": True, "checkpointing": True},  # first epoch: the reference is computed in the step
     "trl-best": {"precompute_ref_log_probs": True, "gradient_checkpointing": False},
-    "trl-defaults": {},
+    "trl-defaults": {},  # checkpointing on, the reference computed in every step
 }
-RACES = [
-    (f"{name}{suffix}", name, ours, theirs)
-    for name in SHAPES
-    for suffix, ours, theirs in (("", "ours", "trl-best"), ("-defaults", "ours-first", "trl-defaults"))
-]
+# row → (shape, our side, TRL's side); rows of one shape and peer share a race
+ROWS = {
+    f"{shape}{suffix}": (shape, ours, theirs)
+    for shape in ("dpo-long-prompt", "dpo-single-turn", "dpo-k8")
+    for suffix, ours, theirs in (
+        ("", "ours", "trl-best"),
+        ("-lean", "ours-lean", "trl-best"),
+        ("-defaults", "ours-first", "trl-defaults"),
+    )
+}
 
 
-def model() -> Any:
-    """A Llama of 36 M parameters: six layers of 512, vocabulary 32,768, tied."""
+def model(name: str) -> Any:
+    """A Llama of 36 M parameters: six layers of 512, vocabulary 32,768, tied.
+
+    Two layers of 32 for the curves; 24 of 1,024 (0.51 B parameters with 128 k words) on a GPU.
+    """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(SEED)
-    return LlamaForCausalLM(
+    width, inner, layers, heads = (32, 64, 2, 4) if name == "dpo-curve" else (512, 1408, 6, 8)
+    if GPU:
+        width, inner, layers, heads = 1024, 4096, 24, 16
+    made = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=VOCABULARY,
-            hidden_size=512,
-            intermediate_size=1408,
-            num_hidden_layers=6,
-            num_attention_heads=8,
-            num_key_value_heads=8,
-            max_position_embeddings=2048,
+            hidden_size=width,
+            intermediate_size=inner,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            num_key_value_heads=heads,
+            max_position_embeddings=8192,
             tie_word_embeddings=True,
             pad_token_id=0,
             bos_token_id=1,
             eos_token_id=2,
         )
     )
+    return made.to(device="cuda", dtype=torch.bfloat16) if GPU else made
 
 
 def ids(shape: Shape, step: int) -> list[tuple[list[int], list[list[int]]]]:
@@ -108,8 +123,9 @@ def ours(name: str, options: dict[str, Any], steps: int) -> None:
     from zermelo.policies.groups import TokenGroup, TokenGroups, TokenResponse
 
     shape = SHAPES[name]
-    policy = model().train()
-    backend = options.get("backend", "auto")
+    policy = model(name).train()
+    checkpointing = options.get("checkpointing", False)
+    rate = 5e-3 if name == "dpo-curve" else 1e-6
     batches = [
         TokenGroups(
             tuple(
@@ -119,33 +135,33 @@ def ours(name: str, options: dict[str, Any], steps: int) -> None:
         )
         for step in range(steps)
     ]
-    pairs = torch.tensor(shape.pairs)
-    index = torch.arange(shape.groups * len(shape.lengths)).repeat_interleave(
-        torch.tensor(shape.lengths * shape.groups)
-    )
+    device = "cuda" if GPU else "cpu"
+    pairs = torch.tensor(shape.pairs, device=device)
+    lengths = torch.tensor(shape.lengths * shape.groups)
+    index = torch.arange(len(lengths)).repeat_interleave(lengths).to(device)
 
     def sequence(logps: Any) -> Any:
         n = shape.groups * len(shape.lengths)
-        return torch.zeros(n, dtype=logps.dtype).index_add(0, index, logps).view(shape.groups, -1)
+        return logps.new_zeros(n).index_add(0, index, logps).view(shape.groups, -1)
 
     def reference(batch: TokenGroups, of: Any) -> Any:
-        return sequence(group_logprobs(of, batch, grad=False, backend=backend).logps)
+        return sequence(group_logprobs(of, batch, grad=False).logps)
 
     start = copy.deepcopy(policy) if options.get("reference") else None
     stored = [] if start else [reference(batch, policy) for batch in batches]
-    optimiser = torch.optim.AdamW(policy.parameters(), lr=1e-6, fused=True, weight_decay=0.0)
+    optimiser = torch.optim.AdamW(policy.parameters(), lr=rate, fused=True, weight_decay=0.0)
     for step, batch in enumerate(batches):
         _turn()
         began = time.perf_counter()
         ref = reference(batch, start) if start else stored[step]
-        margin = sequence(group_logprobs(policy, batch, backend=backend).logps) - ref
+        margin = sequence(group_logprobs(policy, batch, checkpointing=checkpointing).logps) - ref
         win, lose = margin[:, pairs[:, 0]], margin[:, pairs[:, 1]]
         loss = softplus(-0.1 * (win - lose)).mean()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
-        _say(loss=loss.item(), seconds=time.perf_counter() - began)
+        _say(loss=loss.item(), seconds=time.perf_counter() - began, **_device_peak())
 
 
 def trl(name: str, options: dict[str, Any], steps: int) -> None:
@@ -188,23 +204,24 @@ def trl(name: str, options: dict[str, Any], steps: int) -> None:
             self.began = time.perf_counter()
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
+            _device_peak()  # waits for the device
             self.taken = time.perf_counter() - self.began
 
         def on_log(self, _args: Any, _state: Any, _control: Any, logs: dict[str, float], **__: Any) -> None:
             if "loss" in logs:
-                _say(loss=logs["loss"], seconds=self.taken)
+                _say(loss=logs["loss"], seconds=self.taken, **_device_peak())
 
     with tempfile.TemporaryDirectory() as folder:
         settings = DPOConfig(
             output_dir=folder,
             per_device_train_batch_size=shape.n_pairs,
             max_steps=steps,
-            learning_rate=1e-6,
+            learning_rate=5e-3 if name == "dpo-curve" else 1e-6,
             lr_scheduler_type="constant",
             beta=0.1,
             max_length=None,
-            bf16=False,
-            use_cpu=True,
+            bf16=GPU,
+            use_cpu=not GPU,
             logging_steps=1,
             report_to="none",
             save_strategy="no",
@@ -213,7 +230,7 @@ def trl(name: str, options: dict[str, Any], steps: int) -> None:
             **options,
         )
         trainer = DPOTrainer(
-            model=model(),
+            model=model(name),
             args=settings,
             train_dataset=Dataset.from_list(rows),
             processing_class=tokenizer,
@@ -230,6 +247,15 @@ def _turn() -> None:
         raise SystemExit
 
 
+def _device_peak() -> dict[str, float]:
+    if not GPU:
+        return {}
+    import torch
+
+    torch.cuda.synchronize()
+    return {"peak_mb": torch.cuda.max_memory_allocated() / 1e6}
+
+
 def _say(**values: float) -> None:
     print("@" + json.dumps(values), flush=True)
 
@@ -237,13 +263,18 @@ def _say(**values: float) -> None:
 # --- the race
 
 
-def race(name: str, ours_side: str, theirs_side: str, steps: int) -> tuple[list[dict[str, float]], ...]:
-    """Both sides in turn, one step each; the first step is not counted. Returns (ours, theirs) of step → figures."""
-    players = [_Player(side, name, steps) for side in (ours_side, theirs_side)]
+def race(name: str, sides: list[str], steps: int) -> list[list[dict[str, float]]]:
+    """All sides in turn, one step each. Returns the figures of every step, side by side."""
+    players = [_Player(side, name, steps) for side in sides]
     for _ in range(steps):
         for player in players:
             player.step()
-    return tuple(player.steps for player in players)
+    return [player.steps for player in players]
+
+
+def difference(mine: list[dict[str, float]], other: list[dict[str, float]]) -> float:
+    """Largest difference of two loss curves, nat."""
+    return max(abs(a["loss"] - b["loss"]) for a, b in zip(mine, other, strict=True))
 
 
 class _Player:
@@ -264,7 +295,7 @@ class _Player:
         self.process.stdin.flush()
         for line in self.process.stdout:
             if line.startswith("@"):
-                self.steps.append({**json.loads(line[1:]), "peak_mb": self._peak()})
+                self.steps.append({"peak_mb": self._peak(), **json.loads(line[1:])})
                 return
         raise SystemExit(f"{self.process.args}: ended early; LOUD=1 shows why")
 
@@ -302,32 +333,44 @@ def peak_flops() -> float:
 
 
 def main() -> None:
-    steps = int(os.environ.get("STEPS", "5")) + 1
-    for entry, name, ours_side, theirs_side in RACES:
-        if os.environ.get("ONE", entry) != entry:
-            continue
-        mine, other = race(name, ours_side, theirs_side, steps)
-        worst = max(abs(a["loss"] - b["loss"]) for a, b in zip(mine, other, strict=True))
-        if worst > 1e-3:
-            raise SystemExit(f"{entry}: losses differ by {worst:.2g}: {mine} {other}")
-        a, b = (statistics.median(step["seconds"] for step in side[1:]) for side in (mine, other))
-        share = flops(name) / a / peak_flops()
-        shape = SHAPES[name]
-        keep(
-            entry,
-            peer="trl",
-            ours=a,
-            theirs=b,
-            unit="s",
-            ours_mb=mine[-1]["peak_mb"],
-            theirs_mb=other[-1]["peak_mb"],
-            conditions=(
-                f"one optimiser step, Llama 36 M, float32; {shape.groups} prompts of {shape.prompt}, responses of "
-                f"{'/'.join(map(str, dict.fromkeys(shape.lengths)))} tokens ({len(shape.lengths)} per prompt), "
-                f"{shape.n_pairs} pairs; {ours_side} against {theirs_side}, {steps - 1} interleaved steps; losses "
-                f"equal within {worst:.0e}; our step reaches {share:.0%} of the measured matrix-product rate"
-            ),
-        )
+    steps = int(os.environ.get("STEPS", "3")) + 1  # the first is not counted
+    only = os.environ.get("ONE")
+    rate = peak_flops()
+    races: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for row, (shape, side, theirs) in ROWS.items():
+        if only in (None, row):
+            races.setdefault((shape, theirs), []).append((row, side))
+    for (shape, theirs), rows in races.items():
+        *mine, other = race(shape, [*(side for _, side in rows), theirs], steps)
+        for (row, side), own in zip(rows, mine, strict=True):
+            record(row, side, theirs, own, other, rate)
+
+
+def record(
+    row: str, side: str, theirs: str, mine: list[dict[str, float]], other: list[dict[str, float]], rate: float
+) -> None:
+    """Compare the losses, then keep the figures of one row."""
+    apart = difference(mine, other)
+    if apart > 1e-3:
+        raise SystemExit(f"{row}: losses differ by {apart:.2g}: {mine} {other}")
+    name = ROWS[row][0]
+    shape = SHAPES[name]
+    a, b = (statistics.median(step["seconds"] for step in steps[1:]) for steps in (mine, other))
+    keep(
+        row,
+        peer="trl",
+        ours=a,
+        theirs=b,
+        unit="s",
+        ours_mb=mine[-1]["peak_mb"],
+        theirs_mb=other[-1]["peak_mb"],
+        conditions=(
+            f"one optimiser step, Llama 36 M, float32; {shape.groups} prompts of {shape.prompt}, responses of "
+            f"{'/'.join(map(str, dict.fromkeys(shape.lengths)))} tokens ({len(shape.lengths)} per prompt), "
+            f"{shape.n_pairs} pairs; {side} against {theirs}, {len(mine) - 1} interleaved steps; losses equal within "
+            f"{apart:.0e}; our step reaches {flops(name) / a / rate:.0%} of the measured matrix-product rate"
+        ),
+    )
 
 
 if __name__ == "__main__":

@@ -79,7 +79,11 @@ class _Branched(torch.autograd.Function):
                 at.copy_(l)
             else:
                 both = torch.logaddexp(at, l)
-                into.mul_((at - both).exp_()[..., None]).add_(o * (l - both).exp_()[..., None])
+                old, new = (at - both).exp_()[..., None], (l - both).exp_()[..., None]
+                if into.dtype == wide:
+                    into.mul_(old).add_(o.mul_(new))
+                else:  # in half precision round once, not three times
+                    into.copy_(into.to(wide) * old + o.to(wide) * new)
                 at.copy_(both)
         ctx.save_for_backward(q, k, v, out, lse)
         ctx.calls, ctx.scale = calls, scale
