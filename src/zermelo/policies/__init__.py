@@ -4,6 +4,7 @@ policy.py, load.py   Policy, load, LoRA: a model with its tokenizer, name and te
 template.py          Template: prompts as ids, probed on load        tokens.py   tokenise: groups as ids
 groups.py            TokenGroups                                     merge.py    an adapter into its base
 engine.py, want.py   group_logprobs, Want: the engine; head, layout, packing, attention, plain: its parts
+reference.py         ReferenceCache: log-probs kept per token        identity.py   fingerprint of a policy
 sampling/            samplers over Transformers and OpenAI-compatible endpoints
 """
 
@@ -16,8 +17,11 @@ from zermelo.lazy import attach
 if TYPE_CHECKING:
     from zermelo.policies.engine import GroupLogprobs, Want, group_logprobs
     from zermelo.policies.groups import TokenGroup, TokenGroups, TokenResponse
+    from zermelo.policies.identity import fingerprint
     from zermelo.policies.load import LoRA, load, load_tokenizer
+    from zermelo.policies.packing import microbatches
     from zermelo.policies.policy import Policy
+    from zermelo.policies.reference import ReferenceCache
     from zermelo.policies.template import Template, probe_template
     from zermelo.policies.tokens import Tokenised, tokenise
 
@@ -25,15 +29,18 @@ __all__ = [
     "GroupLogprobs",
     "LoRA",
     "Policy",
+    "ReferenceCache",
     "Template",
     "TokenGroup",
     "TokenGroups",
     "TokenResponse",
     "Tokenised",
     "Want",
+    "fingerprint",
     "group_logprobs",
     "load",
     "load_tokenizer",
+    "microbatches",
     "probe_template",
     "tokenise",
 ]
@@ -47,5 +54,8 @@ __getattr__, __dir__ = attach(
         **dict.fromkeys(["Template", "probe_template"], "template"),
         **dict.fromkeys(["Tokenised", "tokenise"], "tokens"),
         "Policy": "policy",
+        "ReferenceCache": "reference",
+        "fingerprint": "identity",
+        "microbatches": "packing",
     },
 )
