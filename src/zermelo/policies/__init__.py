@@ -4,7 +4,7 @@ policy.py, load.py   Policy, load, LoRA: a model with its tokenizer, name and te
 template.py          Template: prompts as ids, probed on load        tokens.py   tokenise: groups as ids
 groups.py            TokenGroups                                     merge.py    an adapter into its base
 engine.py, want.py   group_logprobs, Want: the engine; head, layout, packing, attention, plain: its parts
-reference.py         ReferenceCache: log-probs kept per token        identity.py   fingerprint of a policy
+reference.py         ReferenceCache: log-probs kept per token        fingerprint.py  of a policy
 sampling/            samplers over Transformers and OpenAI-compatible endpoints
 """
 
@@ -17,7 +17,6 @@ from zermelo.lazy import attach
 if TYPE_CHECKING:
     from zermelo.policies.engine import GroupLogprobs, Want, group_logprobs
     from zermelo.policies.groups import TokenGroup, TokenGroups, TokenResponse
-    from zermelo.policies.identity import fingerprint
     from zermelo.policies.load import LoRA, load, load_tokenizer
     from zermelo.policies.packing import microbatches
     from zermelo.policies.policy import Policy
@@ -36,7 +35,6 @@ __all__ = [
     "TokenResponse",
     "Tokenised",
     "Want",
-    "fingerprint",
     "group_logprobs",
     "load",
     "load_tokenizer",
@@ -55,7 +53,6 @@ __getattr__, __dir__ = attach(
         **dict.fromkeys(["Tokenised", "tokenise"], "tokens"),
         "Policy": "policy",
         "ReferenceCache": "reference",
-        "fingerprint": "identity",
         "microbatches": "packing",
     },
 )

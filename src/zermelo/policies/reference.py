@@ -21,7 +21,7 @@ import torch
 from zermelo.errors import MissingError
 from zermelo.policies.backends import evaluating
 from zermelo.policies.engine import Model, group_logprobs, module_of
-from zermelo.policies.identity import fingerprint
+from zermelo.policies.fingerprint import fingerprint
 from zermelo.policies.groups import TokenGroup, TokenGroups
 from zermelo.policies.want import Backend
 
