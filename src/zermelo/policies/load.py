@@ -15,7 +15,7 @@ from zermelo.policies.template import Chat, probe_template
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["LoRA", "load", "load_tokenizer", "with_lora"]
+__all__ = ["LoRA", "load", "load_classifier", "load_tokenizer", "with_lora"]
 
 DType = Literal["float32", "bfloat16", "float16", "auto"]
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
@@ -73,32 +73,53 @@ def load(
         MissingError: no such model, a folder without tokenizer, no network, the extra `train` not installed.
         SettingError: the tokenizer has no end-of-text token, or a setting is wrong.
     """
-    torch, transformers = _libraries()
-    one_of(_Choice(dtype), "dtype", ("float32", "bfloat16", "float16", "auto"))
     path = os.fspath(name_or_path)
     source, adapter = _base_of_adapter(path, adapter)
-    tokenizer = load_tokenizer(
-        path if _has_tokenizer(Path(path)) else source, trust_remote_code=trust_remote_code, chat_model=source
-    )
-    settings: dict[str, Any] = {"trust_remote_code": trust_remote_code}
-    if attention is not None:
-        settings["attn_implementation"] = attention
-    kind: Any = "auto" if dtype == "auto" else getattr(torch, dtype)
-    with _said(source):
-        model = transformers.AutoModelForCausalLM.from_pretrained(source, dtype=kind, **settings)
+    tokenizer = load_tokenizer(path if _has_tokenizer(Path(path)) else source, trust_remote_code=trust_remote_code)
+    model = _model("AutoModelForCausalLM", source, dtype, attention, trust_remote_code)
     if adapter is not None:
         model = _with_adapter(model, os.fspath(adapter))
     if lora is not None:
         model = with_lora(model, lora)
-    where = device if device is not None else ("cuda" if torch.cuda.is_available() else "cpu")
-    model = model.to(where).eval()
+    model = model.to(_device(device)).eval()
     template = probe_template(tokenizer, chat=chat, end_ids=_generation_ends(model))
     return Policy(model, tokenizer, name or Path(path.rstrip("/")).name, template)
 
 
-def load_tokenizer(
-    name_or_path: str | os.PathLike[str], *, trust_remote_code: bool = False, chat_model: str | None = None
-) -> Any:
+def load_classifier(
+    name_or_path: str | os.PathLike[str],
+    *,
+    dtype: DType = "float32",
+    device: str | torch.device | None = None,
+    chat: Chat = "auto",
+    trust_remote_code: bool = False,
+) -> Policy:
+    """A sequence classifier with its tokenizer and template (reward models); arguments and errors as for `load`."""
+    path = os.fspath(name_or_path)
+    tokenizer = load_tokenizer(path, trust_remote_code=trust_remote_code)
+    model = _model("AutoModelForSequenceClassification", path, dtype, None, trust_remote_code)
+    template = probe_template(tokenizer, chat=chat)
+    return Policy(model.to(_device(device)).eval(), tokenizer, Path(path.rstrip("/")).name, template)
+
+
+def _model(kind: str, source: str, dtype: DType, attention: str | None, trust_remote_code: bool) -> Any:
+    torch, transformers = _libraries()
+    one_of(_Choice(dtype), "dtype", ("float32", "bfloat16", "float16", "auto"))
+    settings: dict[str, Any] = {"trust_remote_code": trust_remote_code}
+    if attention is not None:
+        settings["attn_implementation"] = attention
+    with _said(source):
+        return getattr(transformers, kind).from_pretrained(
+            source, dtype="auto" if dtype == "auto" else getattr(torch, dtype), **settings
+        )
+
+
+def _device(device: str | torch.device | None) -> Any:
+    torch, _ = _libraries()
+    return device if device is not None else ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_tokenizer(name_or_path: str | os.PathLike[str], *, trust_remote_code: bool = False) -> Any:
     """The tokenizer of a folder or hub name.
 
     Raises:
