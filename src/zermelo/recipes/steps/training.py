@@ -81,13 +81,16 @@ def align(context: Context) -> dict[str, Any]:
 
 
 def right_answers(groups: Sequence[Group]) -> list[Group]:
-    """Each group with the answers judged right alone, equal ones once; groups without any are left out."""
+    """Each group with the answers judged right alone; groups without any are left out.
+
+    Equal answers stay as often as they were sampled: dropping them would train on another distribution than the
+    policy's own, filtered by the truth.
+    """
     found = []
     for group in groups:
         right, _ = best_and_worst(group)
-        distinct = list({group.responses[i].content: i for i in right}.values())
-        if distinct:
-            found.append(group.keep_responses(sorted(distinct)))
+        if right:
+            found.append(group.keep_responses(right))
     return found
 
 
