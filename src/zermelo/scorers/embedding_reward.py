@@ -40,6 +40,7 @@ class CrossValidated:
         l2: Chosen in each fold.
         folds: Number of folds.
         ties: Pairs left out because their annotators are tied.
+        suspicious: Groups left out.
         predicted: P(first ≻ second) of the head for each pair, out of fold. [M]
     """
 
@@ -49,12 +50,13 @@ class CrossValidated:
     l2: tuple[float, ...]
     folds: int
     ties: int
+    suspicious: int
     predicted: NDArray[np.float64]
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, without the predictions."""
         found = {name: getattr(self, name).to_json() for name in ("reward", "length", "majority")}
-        return {**found, "l2": list(self.l2), "folds": self.folds, "ties": self.ties}
+        return {**found, "l2": list(self.l2), "folds": self.folds, "ties": self.ties, "suspicious": self.suspicious}
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,12 @@ class EmbeddingReward:
             head=head,
             scale=scale,
             centre=centre,
-            trained_on={"pairs": len(pairs), "prompts": len(np.unique(pairs.cluster)), "ties_left_out": pairs.ties},
+            trained_on={
+                "pairs": len(pairs),
+                "prompts": len(np.unique(pairs.cluster)),
+                "ties_left_out": pairs.ties,
+                "suspicious_left_out": pairs.suspicious,
+            },
             cache=None if cache is None else os.fspath(cache),
         )
 
@@ -171,6 +178,7 @@ class EmbeddingReward:
             tuple(chosen[: self.folds]),
             self.folds,
             pairs.ties,
+            pairs.suspicious,
             predicted,
         )
 
@@ -343,7 +351,7 @@ def _chosen(x: Any, pairs: Pairs, train: NDArray[np.int64], settings: EmbeddingR
                 inner.prob,
                 l2=GRID[at],
                 hidden=settings.hidden,
-                start=head,
+                start=head if settings.hidden == 0 else None,  # weights near 0 are a saddle of the layered head
                 seed=settings.seed,
             )
             p = np.clip(_predict(head, x, held), 1e-12, 1 - 1e-12)

@@ -14,6 +14,7 @@ from zermelo.errors import DataError
 from zermelo.feedback.neardup import clusters, plain_prompt
 from zermelo.feedback.preferences import preferences
 from zermelo.feedback.records import Group
+from zermelo.feedback.suspicions import suspicions
 
 __all__ = ["Pairs", "folds", "pairs_of"]
 
@@ -32,6 +33,7 @@ class Pairs:
         prob: P(first ≻ second), the mean over annotators; never ½. [M]
         cluster: Prompts that are equal or nearly so share a number. [M]
         ties: Pairs left out because their annotators are tied.
+        suspicious: Groups left out (an empty side, equal sides, differing prompts, a duplicate).
     """
 
     rows: tuple[tuple[int, int], ...]
@@ -40,20 +42,26 @@ class Pairs:
     prob: NDArray[np.float64]
     cluster: NDArray[np.int64]
     ties: int
+    suspicious: int = 0
 
     def __len__(self) -> int:
         return len(self.prob)
 
 
 def pairs_of(groups: Sequence[Group]) -> Pairs:
-    """The stated comparisons of groups; several annotators of one pair are averaged, empty sides left out.
+    """The stated comparisons of groups; several annotators of one pair are averaged.
+
+    Suspicious groups and empty sides are left out.
 
     Raises:
         DataError: there is none.
     """
     place: dict[tuple[int, int], int] = {}
-    first, second, prob, where, ties = [], [], [], [], 0
+    first, second, prob, where, ties, suspicious = [], [], [], [], 0, 0
     for number, group in enumerate(groups):
+        if group.meta.get("suspicious") or (len(group.responses) == 2 and suspicions(group)):
+            suspicious += 1
+            continue
         votes: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
         for pair in preferences(group):
             i, j = sorted((pair.win, pair.lose))
@@ -82,7 +90,9 @@ def pairs_of(groups: Sequence[Group]) -> Pairs:
         )
         prob = [1 - p if turn else p for p, turn in zip(prob, turned, strict=True)]
     of_group = clusters([plain_prompt(group.prompt) for group in groups])
-    return Pairs(tuple(place), np.array(first), np.array(second), np.array(prob), of_group[np.array(where)], ties)
+    return Pairs(
+        tuple(place), np.array(first), np.array(second), np.array(prob), of_group[np.array(where)], ties, suspicious
+    )
 
 
 def _coin(groups: Sequence[Group], one: tuple[int, int], other: tuple[int, int]) -> bool:

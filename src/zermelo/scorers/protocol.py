@@ -18,7 +18,8 @@ class Scorer(Protocol):
     responses, `by` is the scorer's `name`. Responses that cannot be judged (empty, errored) get no judgement.
     """
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def score(self, groups: Sequence[Group]) -> list[tuple[Judgement, ...]]: ...
 
@@ -27,6 +28,7 @@ class Scorer(Protocol):
 class Comparer(Protocol):
     """Pairwise: comparison judgements, `value` = P(first of `on` ≻ second)."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def compare(self, groups: Sequence[Group]) -> list[tuple[Judgement, ...]]: ...

@@ -77,7 +77,8 @@ class Sampler(Protocol):
     the last digit.
     """
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def sample(
         self,
