@@ -173,7 +173,8 @@ class Step:
     def mean(self, of: Callable[[RaggedBatch], tuple[Tensor, Tensor]]) -> Tensor:
         """Σ value / Σ weight over the step and all ranks; `of` gives (sum of values, sum of weights) of a batch."""
         parts = [torch.stack([torch.as_tensor(x, dtype=torch.float64) for x in of(batch)]) for batch in self.batches]
-        total = self.reduce_sum(torch.stack(parts).sum(0))
+        # a device may have no group of a small step, and still takes part in the sum
+        total = self.reduce_sum(torch.stack(parts).sum(0) if parts else torch.zeros(2, dtype=torch.float64))
         return total[0] / total[1].clamp_min(1e-12)
 
 

@@ -105,12 +105,14 @@ def fit(run: Run) -> None:
             advance(1, note=headline(run.history[-1]))
             if run.validation and due(step.number, run.settings.validate_every or every(run.plan), run.plan):
                 judge(run, validate(run, objective))
-            if run.trainee.reduce(torch.tensor(float(bool(asked)))) > 0:
+            # on any device: all of them go on, or none
+            interrupted, stopped = run.trainee.reduce(torch.tensor([len(asked), len(run.stopped)])).tolist()
+            if interrupted:
                 save(run)
                 raise KeyboardInterrupt
             if run.settings.save_every and step.number % run.settings.save_every == 0:
                 save(run)
-            if run.stopped:
+            if stopped:
                 break
     tell(run, "on_end")
 
