@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,7 @@ def read(
     from zermelo.progress import track
 
     report = ReadReport()
-    with Rejects(rejects if skip_bad else None) as aside:
+    with Rejects(rejects if skip_bad and first() else None) as aside:
         groups = list(
             track(
                 # the trainer says itself what it leaves out
@@ -71,6 +72,11 @@ def lora_of(rank: int | None) -> Any:
     return LoRA(rank=rank)
 
 
+def first() -> bool:
+    """Whether this is the process that speaks and writes, of several that a launcher started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def say(line: str) -> None:
     """A line for the person at the terminal; text from data shows as text."""
     from zermelo.feedback.visible import visible
@@ -80,6 +86,8 @@ def say(line: str) -> None:
 
 def tell(result: TrainResult[Any], *, as_json: bool) -> None:
     """How a run went, on stdout."""
+    if not first():
+        return
     if as_json:
         typer.echo(json.dumps(result.to_json(), ensure_ascii=False, indent=1))
         return
