@@ -1,4 +1,4 @@
-"""Make the generated pages: methods, errors, reference. `make docs` runs it before mkdocs; the pages are not kept in git."""
+"""Make the generated pages (methods, errors, reference); `make docs` runs it before mkdocs. They are not kept in git."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from zermelo.claims.runner import kept_results
 from zermelo.explanations import explanations
 
 OUT = Path(__file__).parent / "generated"
-ROOMS = (
-    "feedback stats report worlds ranking objectives policies scorers synthesis search training evaluation recipes claims"
-)
+ROOMS = """
+feedback stats report worlds ranking objectives policies scorers synthesis search training evaluation recipes claims
+"""
 
 
 def methods() -> str:
@@ -24,7 +24,8 @@ def methods() -> str:
         result = results.get(entry.id)
         measured = ""
         if result:
-            measured = f"{result['measured']:.3g} [{result['ci_low']:.3g}, {result['ci_high']:.3g}] {result['measures']}"
+            spread = f"[{result['ci_low']:.3g}, {result['ci_high']:.3g}]"
+            measured = f"{result['measured']:.3g} {spread} {result['measures']}"
         cells = [
             entry.id,
             entry.title,
@@ -52,7 +53,7 @@ def reference(room: str) -> str:
     lines = [f"# {room}", ""]
     for path in sorted(folder.rglob("*.py")):
         parts = path.relative_to(folder).with_suffix("").parts
-        if any(part.startswith("_") or part.startswith("m1") or part.startswith("m0") for part in parts):
+        if any(part.startswith(("_", "m0", "m1")) for part in parts):
             continue
         lines += [f"::: zermelo.{room}.{'.'.join(parts)}", ""]
     return "\n".join(lines)

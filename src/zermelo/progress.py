@@ -8,7 +8,7 @@ with bars() as bar:
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -75,7 +75,7 @@ def silent(description: str, total: float | None = None) -> Advance:
 
 def track(items: Iterable[Item], description: str, *, total: int | None = None) -> Iterator[Item]:
     """Iterate with a bar."""
-    known = total if total is not None else len(items) if hasattr(items, "__len__") else None
+    known = total if total is not None else len(items) if isinstance(items, Sized) else None
     with bars() as bar:
         advance = bar(description, known)
         for item in items:

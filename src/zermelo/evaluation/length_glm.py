@@ -61,8 +61,9 @@ class LengthControl:
     """Joint penalised fit of all models and instruction difficulties, by alternating vectorised Newton steps.
 
     The official fit takes difficulties from a larger, unpublished set and anchors φ by two "gamed" runs of the
-    baseline; both are not public. Here difficulties are estimated jointly (γ_x ~ N(0, `difficulty_sd`²)), φ is anchored by
-    shrinking it towards the models' mean (φ_m ~ N(mean, `length_sd`²)): a model cannot profit from extreme lengths.
+    baseline; both are not public. Here difficulties are estimated jointly (γ_x ~ N(0, `difficulty_sd`²)) and φ is
+    anchored by shrinking it towards the models' mean (φ_m ~ N(mean, `length_sd`²)): a model cannot profit from
+    extreme lengths.
     With `published` coefficients (any models of an official board), difficulties come from those models at their
     published coefficients, and φ and ψ shrink towards the published means.
 
