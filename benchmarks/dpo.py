@@ -4,7 +4,7 @@ Both sides live in processes of their own and take turns, one optimiser step at 
 steps, memory is the peak of each process. First the losses of both are compared: TRL's must be ours.
 
 `STEPS=n` sets the timed steps of each side (default 3), `ONE=name` runs one race. A row `…-lean` is our engine with
-activation checkpointing, in the same race. 40 minutes on two cores, nearly all of it TRL's.
+activation checkpointing and `return_freed_memory`, in the same race. 40 minutes on two cores, nearly all of it TRL's.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ SHAPES = {
 SHAPES["dpo-curve"] = Shape(12, (9, 6), 4, ((0, 1),))  # tiny, for the loss curves; no race
 SIDES: dict[str, dict[str, Any]] = {
     "ours": {},  # reference log-probabilities from the cache
-    "ours-lean": {"checkpointing": True},
+    "ours-lean": {"checkpointing": True, "return_freed_memory": True},
     "ours-first": {"reference": True, "checkpointing": True},  # first epoch: the reference is computed in the step
     "trl-best": {"precompute_ref_log_probs": True, "gradient_checkpointing": False},
     "trl-defaults": {},  # checkpointing on, the reference computed in every step
@@ -121,7 +121,10 @@ def ours(name: str, options: dict[str, Any], steps: int) -> None:
 
     from zermelo.policies.engine import group_logprobs
     from zermelo.policies.groups import TokenGroup, TokenGroups, TokenResponse
+    from zermelo.policies.memory import return_freed_memory
 
+    if options.get("return_freed_memory"):
+        return_freed_memory()
     shape = SHAPES[name]
     policy = model(name).train()
     checkpointing = options.get("checkpointing", False)

@@ -1,4 +1,4 @@
-"""Make the generated pages (methods, errors, reference); `make docs` runs it before mkdocs. They are not kept in git."""
+"""Make the generated pages: methods, errors, reference. `make docs` runs it before mkdocs; they are not in git."""
 
 from __future__ import annotations
 

@@ -136,3 +136,12 @@ def test_a_model_that_edits_is_asked_and_its_fenced_block_is_read() -> None:
 
     step = self_edit_pairs([question()], seed=0, editor=model)[1]
     assert step.rejected == step.chosen.replace("12", "13")
+
+
+def test_an_editor_may_bring_its_own_list_of_errors() -> None:
+    def edit(request: Edit, rng: random.Random) -> str | None:
+        return request.span.replace("17", "71") if request.operator == "turned_digits" else None
+
+    pairs = self_edit_pairs([question()], seed=0, editor=edit, operators=lambda span: ("turned_digits",), step_pairs=9)
+    assert {pair.operator for pair in pairs[1:]} == {"turned_digits"}
+    assert all("71" in pair.rejected for pair in pairs[1:])

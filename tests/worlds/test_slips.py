@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from zermelo.errors import SettingError
 from zermelo.worlds.chains import check, draw, problem, solve
-from zermelo.worlds.slips import ERRORS, inject_slip
+from zermelo.worlds.slips import ERRORS, inject_slip, slip_step
 
 KINDS = [error.name for error in ERRORS]
 
@@ -80,3 +80,9 @@ def test_an_unknown_kind_is_refused_with_a_suggestion() -> None:
     with pytest.raises(SettingError) as error:
         inject_slip("A: 3", problem("1+2=?"), random.Random(0), kind="lost_cary")
     assert error.value.hint == "did you mean `lost_carry`?"
+
+
+def test_one_equation_can_slip_on_its_own() -> None:
+    assert slip_step("5 - 9 = -4\n", random.Random(0), kind="dropped_sign") == "5-9=4\n"
+    assert slip_step("5+4=9", random.Random(0), kind="lost_carry") is None
+    assert slip_step("no equation", random.Random(0), kind="wrong_digit") is None

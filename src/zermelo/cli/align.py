@@ -154,7 +154,7 @@ def show_estimate(
     model: str, groups: list[Any], objective: Any, settings: Any, rank: int | None, as_json: bool
 ) -> None:
     """What the run would need."""
-    from zermelo.training.estimate import estimate
+    from zermelo.training.budget import estimate
 
     found = estimate(model, groups, objective, settings=settings, lora=lora_of(rank))
     if as_json:

@@ -78,7 +78,7 @@ class IRT:
         method: `joint` (default; any size) or `marginal` (Rasch or 2PL over 61 nodes; for tests of < 500 items).
         guessing: c, share right by guessing (0.25 for four choices), default 0.
         item_sd: Prior standard deviation of easiness.
-        tolerance: Largest change of an ability or easiness at which to stop.
+        tolerance: Largest change of a probability (marginal: of an easiness) at which to stop.
         max_iterations: Alternations.
     Raises:
         SettingError: a setting is not one of its choices.
@@ -239,41 +239,73 @@ def _anchor(a: Floats, z: Floats, theta: Floats, model: str) -> tuple[Floats, Fl
 def _joint(
     y: Floats, w: Floats | None, state: tuple[Floats, Floats, Floats], settings: IRT
 ) -> tuple[Floats, Floats, Floats, int]:
+    """Items and abilities in turn; a thousand items of many give the start."""
     a, z, theta = state
-    c, two = settings.guessing, settings.model == "2pl"
+    if y.shape[1] > 4 * FEW:
+        some = np.linspace(0, y.shape[1] - 1, FEW).astype(np.int64)
+        part = None if w is None else w[:, some]
+        theta = _joint(y[:, some], part, (a[some], z[some], theta), settings)[2]
+    small = y.astype(np.float32) if y.size > 10**5 else y  # 24 bits of a probability are plenty in a sum of thousands
+    mask = None if w is None else w.astype(small.dtype)
+    g, v, before = _scores(small, mask, theta, a, z, settings.guessing)
+    shift = np.inf  # of the last move of an ability
     for step in range(1, settings.max_iterations + 1):
-        g, v = _scores(y, w, theta, a, z, c)
-        move_theta = np.clip((g @ a - theta) / (v @ (a * a) + 1.0), -1, 1)
-        theta = np.clip(theta + move_theta, -LIMIT, LIMIT)
-        a, z, theta = _anchor(a, z, theta, settings.model)
-        g, v = _scores(y, w, theta, a, z, c)
-        gz = g.sum(0) - z / settings.item_sd**2
-        hz = v.sum(0) + settings.item_sd**-2
-        if two:
-            log_a = np.log(a)
-            ga = theta @ g - 4 * log_a / a  # log a ~ N(0, ½²)
-            ha, haz = (theta**2) @ v + 4 / a**2, theta @ v
-            determinant = np.maximum(hz * ha - haz**2, 1e-9)
-            move_z = np.clip((ha * gz - haz * ga) / determinant, -1, 1)
-            a = np.clip(a + np.clip((hz * ga - haz * gz) / determinant, -0.5, 0.5), 0.05, 20)
-        else:
-            move_z = np.clip(gz / hz, -1, 1)
-        z = z + move_z
-        if max(float(np.abs(move_z).max()), float(np.abs(move_theta).max())) < settings.tolerance:
+        a, z = _items(g, v, theta, a, z, settings)
+        g, v, p = _scores(small, mask, theta, a, z, settings.guessing)
+        if shift > settings.tolerance / 10:  # abilities rest on all items and settle first
+            slope = a.astype(small.dtype)
+            pull, hold = (g @ slope).astype(np.float64) - theta, (v @ (slope * slope)).astype(np.float64) + 1.0
+            old = theta
+            theta = np.clip(theta + np.clip(pull / hold, -1, 1), -LIMIT, LIMIT)
+            a, z, theta = _anchor(a, z, theta, settings.model)
+            shift = float(np.abs(theta - old).max())
+            g, v, p = _scores(small, mask, theta, a, z, settings.guessing)
+        moved = float(np.abs(p - before).max())
+        before = p
+        if moved < settings.tolerance and shift < settings.tolerance:
             return a, z, theta, step
     return a, z, theta, settings.max_iterations
 
 
-def _scores(y: Floats, w: Floats | None, theta: Floats, a: Floats, z: Floats, c: float) -> tuple[Floats, Floats]:
-    """∂ log-likelihood/∂ logit and its expected information, per cell. [T, I] each"""
-    p, s = _curve(theta, a, z, c)
+FEW = 1000
+
+
+def _items(g: Floats, v: Floats, theta: Floats, a: Floats, z: Floats, settings: IRT) -> tuple[Floats, Floats]:
+    """One scoring step in (z, log a) of every item; log a ~ N(0, ½²)."""
+    t = theta.astype(g.dtype)
+    gz = g.sum(0, dtype=np.float64) - z / settings.item_sd**2
+    hz = v.sum(0, dtype=np.float64) + settings.item_sd**-2
+    if settings.model == "rasch":
+        return a, z + np.clip(gz / hz, -1, 1)
+    log_a = np.log(a)
+    ga = a * (t @ g) - 4 * log_a
+    ha, haz = a * a * ((t * t) @ v) + 4, a * (t @ v)
+    determinant = np.maximum(hz * ha - haz**2, 1e-9)
+    z = z + np.clip((ha * gz - haz * ga) / determinant, -1, 1)
+    return np.clip(a * np.exp(np.clip((hz * ga - haz * gz) / determinant, -0.5, 0.5)), 0.05, 20), z
+
+
+def _scores(
+    y: Floats, w: Floats | None, theta: Floats, a: Floats, z: Floats, c: float
+) -> tuple[Floats, Floats, Floats]:
+    """∂ log-likelihood/∂ logit, its expected information, and P(right), per cell, in the precision of y. [T, I] each"""
+    kind = y.dtype
+    u = np.multiply.outer(theta.astype(kind), a.astype(kind))
+    u += z.astype(kind)
+    np.clip(u, -40, 40, out=u)
+    np.negative(u, out=u)
+    np.exp(u, out=u)
+    u += 1
+    s = np.reciprocal(u, out=u)
     if c == 0:
-        g, v = y - p, p * (1 - p)
+        g, p = y - s, s
+        v = s * (1 - s)
     else:
+        p = c + (1 - c) * s
         slope = (1 - c) * s * (1 - s)
         inside = np.clip(p * (1 - p), 1e-12, None)
         g, v = (y - p) * slope / inside, slope**2 / inside
-    return (g, v) if w is None else (g * w, v * w)
+    return (g, v, p) if w is None else (g * w, v * w, p)
 
 
 def _marginal(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -83,11 +83,18 @@ class SelfEditPair:
 Editor = Callable[[Edit, random.Random], "str | None"]
 
 
+@dataclass(frozen=True)
+class _Editing:
+    editor: Editor
+    operators: Callable[[str], Sequence[str]]
+
+
 def self_edit_pairs(
     groups: Iterable[Group],
     *,
     seed: int,
     editor: Editor | None = None,
+    operators: Callable[[str], Sequence[str]] | None = None,
     marker: str = STEPS,
     step_pairs: int = 1,
     wrong: Callable[[Group, str, str], bool] | None = None,
@@ -110,6 +117,8 @@ def self_edit_pairs(
         seed: Each group's stream is derived from it and the group's id.
         editor: (request, rng) → the span, edited; None where it cannot. By default the rules of `synthesis.edits`. A
             language model takes the place of the rules with `edit_request` and `parse_edit`.
+        operators: span → operators that apply to it, for an editor with an error list of its own; by default the
+            paper's list and conditions (`applicable_operators`).
         marker: Regular expression of what begins a step (`STEPS`: "Step k:"; `LINES`: every line).
         step_pairs: Step pairs per group, ≥ 0; the paper's data has one. 0 gives sampled pairs alone.
         wrong: (group, prefix, edited step) → True where it is really wrong; for worlds with a checker.
@@ -122,6 +131,7 @@ def self_edit_pairs(
     """
     if step_pairs < 0:
         raise SettingError("bad-setting", f"step_pairs must be at least 0. Got {step_pairs!r}")
+    editing = _Editing(editor or rule_editor, operators or applicable_operators)
     pairs: list[SelfEditPair] = []
     for group in groups:
         question = _question(group)
@@ -137,7 +147,7 @@ def self_edit_pairs(
         for start, stop in steps:
             if made == step_pairs:
                 break
-            pair = _edited(group, question, chosen[:start], chosen[start:stop], editor or rule_editor, wrong, rng)
+            pair = _edited(group, question, chosen[:start], chosen[start:stop], editing, wrong, rng)
             if pair is not None:
                 pairs.append(pair)
                 made += 1
@@ -223,15 +233,15 @@ def _edited(
     question: str,
     prefix: str,
     step: str,
-    editor: Editor,
+    editing: _Editing,
     wrong: Callable[[Group, str, str], bool] | None,
     rng: random.Random,
 ) -> SelfEditPair | None:
     start, stop = edit_span(step)
     span = step[start:stop]
-    operators = applicable_operators(span)
+    operators = editing.operators(span)
     for operator in rng.sample(operators, len(operators)):
-        new = editor(Edit(question, prefix, step, span, operator), rng)
+        new = editing.editor(Edit(question, prefix, step, span, operator), rng)
         if new is None or new == span or _says(new, _ADMITTING):
             continue
         rejected = strip_boxed(step[:start] + new + step[stop:])

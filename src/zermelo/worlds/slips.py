@@ -14,7 +14,7 @@ from zermelo.worlds.chains import Problem, Step, apply, check, equations
 from zermelo.worlds.protocol import Edited, ErrorKind
 from zermelo.worlds.writers import dropped_sign, lost_carry
 
-__all__ = ["ERRORS", "inject_slip"]
+__all__ = ["ERRORS", "inject_slip", "slip_step"]
 
 ERRORS = (
     ErrorKind("wrong_digit", "one digit of a step's result is another"),
@@ -59,6 +59,13 @@ def inject_slip(text: str, task: Problem, rng: random.Random, *, kind: str, foll
         if edited is not None and _is_wrong(task, edited):
             return edited
     return None
+
+
+def slip_step(equation: str, rng: random.Random, *, kind: str) -> str | None:
+    """One equation with one slip in it, '' where the step is skipped; None where the kind cannot happen there."""
+    found = equations(equation)
+    slipped = _SLIPS[kind](found[0], rng) if len(found) == 1 else None
+    return None if slipped is None else equation[: found[0].start] + slipped[0] + equation[found[0].end :]
 
 
 def _is_wrong(task: Problem, edited: Edited) -> bool:
