@@ -27,11 +27,12 @@ install: .venv/.synced
 quickstart: install
 	$(BIN)/zermelo quickstart
 
+# two processes, a file's tests together; models under test are tiny and use one thread each
 test: install
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: install
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 claims: install
 	$(BIN)/zermelo claims run $(if $(ONLY),$(ONLY),--all) --keep
