@@ -59,7 +59,6 @@ def test_a_run_that_goes_on_ends_like_one_that_was_never_stopped(kind, objective
     lora = LoRA(rank=2, dropout=0.1) if kind == "lora" else None
 
     def go(out: str, *callbacks: Callback):
-        torch.manual_seed(0)  # a new adapter's first weights
         return align(policy, pairs, objective, settings=SETTINGS, lora=lora, callbacks=callbacks, out=tmp_path / out)
 
     whole = go("whole")

@@ -11,7 +11,7 @@ import torch
 from zermelo.errors import SettingError
 from zermelo.objectives import DPO, BradleyTerryReward, RewardRegression
 from zermelo.policies.load import LoRA
-from zermelo.training import OfflineSettings, train_reward
+from zermelo.training import Callback, OfflineSettings, train_reward
 
 SETTINGS = OfflineSettings(lr=3e-3, epochs=3, groups_per_step=16, validation_share=0.2, save_every=None)
 
@@ -54,6 +54,24 @@ def test_regression_learns_the_scores(policy, rated) -> None:
     settings = replace(SETTINGS, epochs=12, validation_share=0.0)
     result = train_reward(policy, rated, RewardRegression(), settings=settings)
     assert result.history[-1]["loss"] < 0.3 * result.history[0]["loss"]
+
+
+@pytest.mark.parametrize("lora", [None, LoRA(rank=4, dropout=0.1)], ids=["full", "lora"])
+def test_a_reward_run_goes_on_where_it_was_broken(lora, policy, pairs, tmp_path) -> None:
+    class Crash(Callback):
+        def on_step(self, run, row) -> None:
+            if row["step"] == 5:
+                raise RuntimeError("crash")
+
+    settings = replace(SETTINGS, epochs=2, save_every=3)
+    whole = train_reward(policy, pairs, settings=settings, lora=lora, out=tmp_path / "whole")
+    with pytest.raises(RuntimeError):
+        train_reward(policy, pairs, settings=settings, lora=lora, out=tmp_path / "broken", callbacks=[Crash()])
+    torch.rand(3)
+    again = train_reward(policy, pairs, settings=settings, lora=lora, out=tmp_path / "broken")
+    assert again.final == whole.final
+    for one, two in zip(whole.policy.model.parameters(), again.policy.model.parameters(), strict=True):
+        assert torch.equal(one, two)
 
 
 def test_the_policy_passed_in_stays_as_it_is(policy, pairs) -> None:

@@ -81,7 +81,7 @@ def estimate(
     some ten percent). Time is one measured forward and backward pass, scaled by tokens.
     """
     objective = objective if hasattr(objective, "needs") else from_config(objective)
-    start = start_of(policy, lora, None)
+    start = start_of(policy, lora, None, settings.seed)
     supplier = make_supplier(
         start.model, start, objective, settings, {}, None, device=start.device, new_adapter=bool(lora)
     )

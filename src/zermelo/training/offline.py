@@ -93,7 +93,7 @@ def align(
     objective = objective if hasattr(objective, "needs") else from_config(objective)
     folder = None if out is None else RunFolder(out)
     accelerator = accelerator_for(settings, trackers, None if folder is None else folder.path)
-    start = start_of(policy, lora, accelerator.device)
+    start = start_of(policy, lora, accelerator.device, settings.seed)
     dtype, weights = start.dtype, fingerprint(start)
     kept, held = split(groups, validation, settings)
     trainee = Trainee(start.model, settings, accelerator)
@@ -151,12 +151,14 @@ def split(
     return [known[i] for i in kept], [known[i] for i in held]
 
 
-def start_of(policy: Policy | str | os.PathLike[str], lora: LoRA | None, device: Any) -> Policy:
-    """The policy to train: loaded, or a copy of the one given."""
-    if not isinstance(policy, Policy):
-        return load(policy, lora=lora, device=device)
-    model = copy.deepcopy(policy.model)
-    return replace(policy, model=model if lora is None else with_lora(model, lora))
+def start_of(policy: Policy | str | os.PathLike[str], lora: LoRA | None, device: Any, seed: int) -> Policy:
+    """The policy to train: loaded, or a copy of the one given; a new adapter's first weights follow from the seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        if not isinstance(policy, Policy):
+            return load(policy, lora=lora, device=device)
+        model = copy.deepcopy(policy.model)
+        return replace(policy, model=model if lora is None else with_lora(model, lora))
 
 
 def make_supplier(

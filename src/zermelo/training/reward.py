@@ -217,7 +217,11 @@ def reward_module(start: Policy, lora: LoRA | None, seed: int, *, copied: bool) 
     with torch.no_grad():
         head.weight.copy_(torch.randn(1, width, generator=draws) / (width + 1) ** 0.5)
     classifier.score = head.to(device=start.device, dtype=torch.float64 if start.dtype == torch.float64 else None)
-    return RewardModule(classifier, None if lora is None else adapted(classifier, lora))
+    if lora is None:
+        return RewardModule(classifier)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return RewardModule(classifier, adapted(classifier, lora))
 
 
 def adapted(classifier: Any, lora: LoRA) -> Any:
