@@ -181,7 +181,7 @@ def _implementation(model: nn.Module) -> Iterator[None]:
 
 
 def _recompute(model: nn.Module, row: Layout) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    return nullcontext(), nullcontext()
+    return nullcontext(), _held(model, row)
 
 
 @contextmanager
