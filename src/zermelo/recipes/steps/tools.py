@@ -107,12 +107,14 @@ def sample(
     batch: int = 256,
 ) -> list[Group]:
     """Answers of a policy, from a journal where the step was interrupted."""
+    from zermelo.policies.fingerprint import fingerprint
     from zermelo.policies.sampling.local import TransformersSampler
     from zermelo.policies.sampling.protocol import Sampling
 
     recipe = context.recipe
     settings = Sampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens or recipe.max_tokens)
-    return TransformersSampler(policy, settings, batch=batch).sample(
+    # the version lets training check its log-probabilities against the sampler's, fatally where they differ
+    return TransformersSampler(policy, settings, batch=batch, version=fingerprint(policy)).sample(
         prompts,
         n=n,
         seed=seed_of(recipe.seed, purpose),
