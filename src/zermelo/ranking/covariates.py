@@ -95,7 +95,7 @@ class ControlledBradleyTerry:
             cluster: Cluster codes. [B]
         Raises:
             DataError: a covariate is not finite; what `count` refuses.
-            SettingError: probabilities as outcomes with a model of ties.
+            SettingError: probabilities as outcomes with a model of ties; covariates that are collinear.
         """
         started = time.perf_counter()
         counts = count(first, second, score, players=players, tie=tie, weight=weight)
@@ -122,6 +122,13 @@ class ControlledBradleyTerry:
             cells, z = _where(cells, keep), z[keep]
             code = None if code is None else code[keep]
         cells = replace(cells, first=place[cells.first], second=place[cells.second])
+        gram = z.T @ z
+        if np.linalg.matrix_rank(gram, hermitian=True) < len(gram):
+            raise SettingError(
+                "collinear",
+                f"the covariates {', '.join(labels)} are not independent of each other in these battles",
+                hint="leave one out: one that is constant, or two that say the same",
+            )
         z = np.asfortranarray(z)  # passes go down its columns
         problem = Problem(cells, z, len(core), self.ties, self.prior, piece[core])
         theta, now, steps, gradient = problem.solve(self.tolerance, self.max_iterations)

@@ -1,0 +1,315 @@
+"""`zermelo rank`: boards, files, next, power; every kind of bad input with its exit code."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from zermelo.cli.app import main
+from zermelo.feedback import Group, Judgement, Response, write_groups
+
+
+def run(*args: object) -> int:
+    with pytest.raises(SystemExit) as done:
+        main(["rank", *(str(arg) for arg in args)])
+    return int(done.value.code or 0)
+
+
+def rank(capsys: Any, *args: object) -> Any:
+    assert run(*args, "--json") == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def write(path: Path, rows: list[dict[str, object]]) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def league(n: int = 600, *, players: int = 4, seed: int = 0, **more: Any) -> list[dict[str, object]]:
+    """Battles with style: the second player of the file's first pair is verbose."""
+    rng = np.random.default_rng(seed)
+    skill = np.linspace(1, -1, players)
+    rows: list[dict[str, object]] = []
+    for i in range(n):
+        a, b = rng.choice(players, 2, replace=False)
+        length = rng.integers(10, 200, 2)
+        style = 1.5 * (length[0] - length[1]) / length.sum()
+        win = rng.random() < 1 / (1 + np.exp(-(skill[a] - skill[b] + style)))
+        winner = "tie" if rng.random() < 0.1 else "model_a" if win else "model_b"
+        rows.append(
+            {
+                "model_a": f"m{a}",
+                "model_b": f"m{b}",
+                "winner": winner,
+                "judge": f"w{i % 9}",
+                "prompt": f"q{i % 50}",
+                "language": ("en", "de")[i % 3 == 0],
+                "length_a": length[0],
+                "length_b": length[1],
+                **more,
+            }
+        )
+    return rows
+
+
+@pytest.fixture
+def battles(tmp_path: Path) -> Path:
+    return write(tmp_path / "battles.csv", league())
+
+
+def test_prints_the_board_best_first(battles: Path, capsys: Any) -> None:
+    assert run(battles) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:3] == ["rank", "player", "rating"]
+    assert [line.split()[1] for line in lines[1:5]] == ["m0", "m1", "m2", "m3"]
+
+
+def test_json_has_the_documented_fields(battles: Path, capsys: Any) -> None:
+    found = rank(capsys, battles)
+    assert list(found) == ["schema", "model", "players", "fit", "warnings"]
+    wanted = "name rating ci_low ci_high rank rank_low rank_high games win_rate win_rate_length_controlled"
+    assert set(found["players"][0]) == set(wanted.split())
+    assert found["players"][0]["win_rate_length_controlled"] is None
+    assert sum(player["games"] for player in found["players"]) == 1200
+
+
+def test_the_fast_count_equals_the_view(battles: Path) -> None:
+    from zermelo.feedback.opening import open_battles, tally
+    from zermelo.ranking.reading import counts_of, counts_of_tally
+
+    found = tally([str(battles)])
+    assert found is not None
+    fast, slow = counts_of_tally(found), counts_of(open_battles([str(battles)]))
+    for one, two in zip(fast.matrices(), slow.matrices(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_columns_of_other_names_are_told(tmp_path: Path, battles: Path, capsys: Any) -> None:
+    names = {"model_a": "home", "model_b": "away", "winner": "result", "judge": "worker"}
+    rows = [{names.get(key, key): value for key, value in row.items()} for row in league()]
+    other = write(tmp_path / "other.csv", rows)
+    columns = ("--columns", "a=home,b=away,winner=result,by=worker")
+    assert rank(capsys, other, *columns)["players"] == rank(capsys, battles)["players"]
+    assert rank(capsys, other, *columns, "--cluster", "by")["fit"]["errors"] == "sandwich"
+
+
+def test_control_finds_the_effect_of_style_and_takes_it_out(battles: Path, capsys: Any) -> None:
+    found = rank(capsys, battles, "--control", "length", "--model", "davidson")
+    style = found["fit"]["parameters"]["length"]
+    assert style["value"] > 3 * style["error"] and "tie" in found["fit"]["parameters"]
+
+
+def test_control_reads_the_texts_of_groups(tmp_path: Path, capsys: Any) -> None:
+    rng = np.random.default_rng(0)
+    groups = []
+    for i in range(300):
+        long = rng.integers(1, 60, 2)
+        wins = rng.random() < 1 / (1 + np.exp(-2 * (long[0] - long[1]) / long.sum()))
+        sides = tuple(
+            Response(text="word " * int(n) + "**bold** " * int(rng.integers(0, 4)), source=name)
+            for n, name in zip(long, ("x", "y"), strict=True)
+        )
+        said = (Judgement("comparison", (0, 1), f"w{i % 5}", float(wins), outcome="first" if wins else "second"),)
+        groups.append(Group(f"g{i}", f"prompt {i % 40}", sides, said, meta={"topic": "ab"[i % 2]}))
+    path = tmp_path / "groups.parquet"
+    write_groups(groups, path)
+    found = rank(capsys, path, "--control", "length,markdown", "--cluster", "prompt", "--by", "topic")
+    assert found["fit"]["parameters"]["length"]["error"] > 0
+    assert set(found["categories"]) == {"a", "b"}
+
+
+def test_a_board_for_each_category_is_pooled_towards_the_whole(battles: Path, capsys: Any) -> None:
+    found = rank(capsys, battles, "--by", "language")
+    assert {name: part["battles"] for name, part in found["categories"].items()} == {"de": 200, "en": 400}
+    whole, de = found["players"], found["categories"]["de"]["players"]
+    assert [row["name"] for row in de] == [row["name"] for row in whole]
+    assert de[0]["ci_high"] - de[0]["ci_low"] < 2.5 * (whole[0]["ci_high"] - whole[0]["ci_low"])
+
+
+def test_clusters_of_copies_widen_the_intervals(tmp_path: Path, capsys: Any) -> None:
+    rows = [row for i, row in enumerate(league(200)) for row in [{**row, "prompt": f"q{i}"}] * 4]
+    path = write(tmp_path / "copies.csv", rows)
+
+    def width(*args: object) -> float:
+        row = rank(capsys, path, *args)["players"][0]
+        return float(row["ci_high"] - row["ci_low"])
+
+    plain, clustered = width(), width("--cluster", "prompt")
+    assert clustered == pytest.approx(2 * plain, rel=1e-6)  # four copies: √4
+    assert width("--cluster", "prompt", "--bootstrap", 400) == pytest.approx(clustered, rel=0.2)
+
+
+@pytest.mark.parametrize("model", ["elo", "glicko", "trueskill", "plackett-luce", "thurstone", "rao-kupper"])
+def test_every_model_puts_the_strongest_first(model: str, battles: Path, capsys: Any) -> None:
+    found = rank(capsys, battles, "--model", model)
+    assert found["model"] == model and found["players"][0]["name"] == "m0" and found["players"][0]["ci_low"] is not None
+
+
+@pytest.mark.parametrize("suffix", [".json", ".html", ".md", ".csv", ".parquet"])
+def test_writes_the_board_in_every_form(suffix: str, battles: Path, tmp_path: Path, capsys: Any) -> None:
+    out = tmp_path / f"board{suffix}"
+    assert run(battles, "-o", out, "-o", tmp_path / "again.json") == 0
+    assert out.stat().st_size > 100 and (tmp_path / "again.json").exists()
+    if suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        assert pq.read_table(out).column("name").to_pylist() == ["m0", "m1", "m2", "m3"]
+    else:
+        assert "m0" in out.read_text()
+
+
+def test_next_links_pieces_and_says_why(tmp_path: Path, capsys: Any) -> None:
+    rows = [{"model_a": a, "model_b": b, "winner": w} for a, b in ("ab", "cd") for w in ("model_a", "model_b")]
+    path = write(tmp_path / "islands.csv", rows)
+    assert run("next", path, "-n", 2, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found[0]["reason"] == "links" and len(found) == 2
+
+
+def test_power_says_how_many_votes_are_missing(battles: Path, capsys: Any) -> None:
+    assert run("power", battles, "m0", "m3", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["separated"] is True
+    assert run("power", battles, "m0", "nobody") == 2
+    assert "unknown-player" in capsys.readouterr().err
+
+
+def annotations(folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
+    (folder / name).mkdir(parents=True)
+    (folder / name / "annotations.json").write_text(json.dumps(rows))
+
+
+def row(model: str, i: int, text: str, preference: float | None) -> dict[str, Any]:
+    other = "base answer " * (3 + i % 5)
+    return {
+        "instruction": f"question {i}", "generator_1": "base", "output_1": other,
+        "generator_2": model, "output_2": text, "preference": preference,
+    }  # fmt: skip
+
+
+def test_length_control_over_a_folder_of_annotations(tmp_path: Path, capsys: Any) -> None:
+    rng = np.random.default_rng(0)
+    for model, words in (("long", 60), ("short", 6)):
+        texts = [" ".join(str(x) for x in rng.integers(0, 9999, words + int(rng.integers(0, 9)))) for _ in range(80)]
+        rows = [row(model, i, text, 1 + float(rng.uniform(0, 1))) for i, text in enumerate(texts)]
+        annotations(tmp_path, model, rows[::-1] if model == "short" else rows)  # joined by text, not by position
+    annotations(tmp_path, "null", [row("null", i, "always this answer, whatever you ask", 1.9) for i in range(80)])
+    annotations(tmp_path, "base", [row("base", i, "base answer " * (3 + i % 5), 1.5) for i in range(80)])
+    found = rank(capsys, tmp_path, "--length-controlled", "--baseline", "base", "--bootstrap", 20)
+    controlled = {player["name"]: player["win_rate_length_controlled"] for player in found["players"]}
+    assert set(controlled) == {"long", "short", "null", "base"} and controlled["base"] == 0.5
+    assert any("80 rows left out: base against itself" in line for line in found["warnings"])
+    assert [line.split(":")[0] for line in found["warnings"] if "constant answers" in line] == ["null"]
+
+
+BAD = {
+    "empty": ([{"model_a": "", "model_b": "", "winner": ""}], 3, "missing-field"),
+    "unknown winner": ([{"model_a": "a", "model_b": "b", "winner": "nobody"}], 3, "unknown-winner"),
+    "one player": ([{"model_a": "a", "model_b": "a", "winner": "tie"}], 3, "no-battles"),
+    "NaN weight": ([{"model_a": "a", "model_b": "b", "winner": "model_a", "weight": "nan"}], 3, "bad-weight"),
+    "negative weight": ([{"model_a": "a", "model_b": "b", "winner": "model_a", "weight": -1}], 3, "bad-weight"),
+    "probability of 1.5": ([{"model_a": "a", "model_b": "b", "prob": 1.5}], 3, "unknown-winner"),
+    "no winner": ([{"model_a": "a", "model_b": "b", "points": 3}], 3, "unknown-format"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_battles_end_with_their_code(name: str, tmp_path: Path, capsys: Any) -> None:
+    rows, code, word = BAD[name]
+    path = write(tmp_path / "bad.csv", rows)
+    assert run(path) == code
+    assert word in capsys.readouterr().err
+    assert run(path, "--json") == code
+    assert json.loads(capsys.readouterr().out)["error"]["exit_code"] == code
+
+
+def test_a_file_without_rows_is_bad_data(tmp_path: Path, capsys: Any) -> None:
+    path = tmp_path / "none.csv"
+    path.write_text("model_a,model_b,winner\n")
+    assert run(path) == 3
+
+
+def test_settings_without_effect_are_refused(battles: Path, tmp_path: Path, capsys: Any) -> None:
+    assert run(battles, "--baseline", "m0") == 2
+    assert run(battles, "--model", "elo", "--control", "length") == 2
+    assert run(battles, "--control", "colour") == 2
+    assert "no column 'colour_a'" in capsys.readouterr().err
+    assert run(battles, "-o", "board.docx") == 2
+    assert run(battles, "--scale", "stars") == 2
+    assert run(battles, "--by", "nothing") == 2
+    assert run(tmp_path, "--length-controlled") == 3
+
+
+def test_a_player_against_itself_is_left_out_and_said(tmp_path: Path, capsys: Any) -> None:
+    rows = [*league(100), {**league(1)[0], "model_a": "m0", "model_b": "m0"}]
+    found = rank(capsys, write(tmp_path / "self.csv", rows))
+    assert found["fit"]["battles"] == 100 and any("against itself" in line for line in found["warnings"])
+
+
+def test_separation_and_pieces_are_said_not_invented(tmp_path: Path, capsys: Any) -> None:
+    rows: list[dict[str, object]] = [{"model_a": "god", "model_b": f"m{i}", "winner": "model_a"} for i in range(4)]
+    found = rank(capsys, write(tmp_path / "god.csv", [*league(200, players=4), *[{**league(1)[0], **r} for r in rows]]))
+    assert found["players"][0]["name"] == "god" and found["players"][0]["rating"] is None
+    assert any("never lost" in line for line in found["warnings"])
+    island = [{**row, "model_a": f"i{row['model_a']}", "model_b": f"i{row['model_b']}"} for row in league(100, seed=1)]
+    path = write(tmp_path / "islands.csv", [*league(100), *island])
+    assert any("2 pieces" in line for line in rank(capsys, path)["warnings"])
+    assert run("power", path, "m0", "im0") == 2
+    assert "no-common-scale" in capsys.readouterr().err
+
+
+def test_names_are_shown_and_never_obeyed(tmp_path: Path, capsys: Any) -> None:
+    odd = ["[red]x", "\x1b[31m", "a|b", '"quoted", name']
+    rows: list[dict[str, object]] = [
+        {"model_a": a, "model_b": b, "winner": w} for a in odd for b in odd if a != b for w in ("model_a", "model_b")
+    ]
+    path = write(tmp_path / "odd.csv", rows)
+    assert run(path, "-o", tmp_path / "odd.html") == 0
+    assert "\x1b" not in capsys.readouterr().out and "<b>" not in (tmp_path / "odd.html").read_text().split("<body>")[1]
+    assert {player["name"] for player in rank(capsys, path)["players"]} == set(odd)
+
+
+def test_rankings_of_a_table_and_one_with_a_repeated_item(tmp_path: Path, capsys: Any) -> None:
+    lists = ["abc", "abc", "bac", "acb", "cab"]
+    rows: list[dict[str, object]] = [
+        {"race": k, "place": i + 1, "driver": item} for k, items in enumerate(lists) for i, item in enumerate(items)
+    ]
+    path = write(tmp_path / "races.csv", rows)
+    assert rank(capsys, path, "--model", "plackett-luce")["players"][0]["name"] == "a"
+    again = write(tmp_path / "again.csv", [*rows, {"race": 0, "place": 4, "driver": "a"}])
+    assert run(again, "--model", "plackett-luce") == 3
+    assert "bad-ranking" in capsys.readouterr().err
+
+
+def test_a_hundred_thousand_players_are_ranked(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rng = np.random.default_rng(0)
+    a = rng.integers(0, 10**5, 400_000)
+    b = (a + rng.integers(1, 10**5, len(a))) % 10**5
+    names = pa.array([f"p{i}" for i in range(10**5)])
+    winner = pa.array(["model_a", "model_b"]).take(pa.array((rng.random(len(a)) < 0.5).astype(int)))
+    columns = {"model_a": names.take(pa.array(a)), "model_b": names.take(pa.array(b)), "winner": winner}
+    pq.write_table(pa.table(columns), tmp_path / "many.parquet")
+    assert run(tmp_path / "many.parquet") == 0
+
+
+def test_the_board_is_printed_before_anything_heavy_is_imported(battles: Path) -> None:
+    code = (
+        "import sys\nfrom zermelo.cli.app import main\n"
+        f"try:\n    main(['rank', {str(battles)!r}])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'scipy', 'pandas', 'matplotlib', 'pyarrow', 'torch', 'zermelo.report.plots'}\n"
+        "print('heavy:', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "m0" in done.stdout and done.stdout.splitlines()[-1] == "heavy: []"
