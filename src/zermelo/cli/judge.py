@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from zermelo.cli.reading import COLUMNS_HELP, FROM_HELP, SKIP_HELP, parse_columns, refuse_same_file
+from zermelo.cli.reading import COLUMNS_HELP, FROM_HELP, SKIP_HELP, parse_columns, quiet_libraries, refuse_same_file
 from zermelo.errors import SettingError
 
 if TYPE_CHECKING:
@@ -59,10 +59,13 @@ def judge_files(
     from zermelo.feedback.visible import visible
     from zermelo.feedback.writing import write_groups
     from zermelo.progress import track
+    from zermelo.scorers.card import find_card
     from zermelo.scorers.load import load_scorer
 
     inputs = expand(files)
     refuse_same_file(str(out), inputs)
+    if find_card(scorer) is not None or Path(scorer).is_dir():
+        quiet_libraries()
     judge = load_scorer(scorer, settings)
     said: Counter[str] = Counter()
     report = ReadReport()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zermelo.errors import SettingError
 
-__all__ = ["COLUMNS_HELP", "FROM_HELP", "SKIP_HELP", "parse_columns", "refuse_same_file"]
+__all__ = ["COLUMNS_HELP", "FROM_HELP", "SKIP_HELP", "parse_columns", "quiet_libraries", "refuse_same_file"]
 
 FROM_HELP = "Format of the input, where it is not to be detected."
 COLUMNS_HELP = "Which columns hold what: prompt=question,chosen=best,rejected=worst."
@@ -47,3 +47,12 @@ def refuse_same_file(output: str, inputs: list[str]) -> None:
     for item in inputs:
         if item != "-" and path.exists() and path.samefile(item):
             raise SettingError("same-file", f"{output}: is also an input; expected another name")
+
+
+def quiet_libraries() -> None:
+    """Switch the progress bars of the model libraries off, where they are installed: a command shows its own."""
+    try:
+        from transformers.utils import logging
+    except ImportError:
+        return
+    logging.disable_progress_bar()

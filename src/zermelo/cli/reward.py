@@ -126,6 +126,7 @@ def _train_head(
     for row in rows:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     known = report.reward
+    typer.echo(f"against length alone: {report.gain.scaled(100).format(digits=1, signed=True)} points of accuracy")
     typer.echo(
         f"{known.pairs:,} pairs of {known.prompts:,} prompts, {report.folds}-fold by prompt, 95 % intervals over "
         f"prompts; left out: {report.ties:,} ties, {report.suspicious:,} suspicious groups"

@@ -92,9 +92,11 @@ def _local(
     batch: int,
     threads: int | None,
 ) -> Sampler:
+    from zermelo.cli.reading import quiet_libraries
     from zermelo.policies.load import load
     from zermelo.policies.sampling.local import TransformersSampler
 
+    quiet_libraries()
     policy = load(model, adapter=adapter, dtype=dtype, device=device, chat=chat)
     if threads is not None:
         import torch

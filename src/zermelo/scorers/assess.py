@@ -13,9 +13,7 @@ from zermelo.stats.calibration import calibration_error
 from zermelo.stats.estimate import Estimate
 from zermelo.stats.proper_scores import log_loss
 
-__all__ = ["Assessment", "assess"]
-
-LOG2 = float(np.log(2))
+__all__ = ["Assessment", "assess", "gain"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def assess(
     """
     p, y = np.asarray(predicted, dtype=np.float64), np.asarray(stated, dtype=np.float64)
     unit: NDArray[Any] = np.asarray(cluster)
-    right = np.where(p == 0.5, 0.5, (p > 0.5) == (y > 0.5))
+    right = _right(p, y)
     loss = log_loss(p, y, clip=1e-6)
     accuracy, mean_loss = (
         bootstrap_mean(values, cluster=unit, level=level, seed=seed).estimate() for values in (right, loss)
@@ -79,3 +77,31 @@ def assess(
     outcome = np.where(p >= 0.5, y, 1 - y)
     error = calibration_error(sure, outcome, bins=20, cluster=unit, level=level, seed=seed)
     return Assessment(name, len(p), len(np.unique(unit)), accuracy, mean_loss, error)
+
+
+def gain(
+    predicted: ArrayLike,
+    baseline: ArrayLike,
+    stated: ArrayLike,
+    cluster: ArrayLike,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Estimate:
+    """Accuracy of predictions minus that of a baseline on the same pairs, paired, with a bootstrap over prompts.
+
+    Args:
+        predicted: P(first ≻ second). [M]
+        baseline: The same by the baseline. [M]
+        stated: As stated. [M]
+        cluster: Prompt of each pair. [M]
+        level: Of the interval.
+        seed: Of the bootstrap.
+    """
+    y = np.asarray(stated, dtype=np.float64)
+    better = _right(np.asarray(predicted, dtype=np.float64), y) - _right(np.asarray(baseline, dtype=np.float64), y)
+    return bootstrap_mean(better, cluster=cluster, level=level, seed=seed).estimate()
+
+
+def _right(p: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(p == 0.5, 0.5, (p > 0.5) == (y > 0.5))

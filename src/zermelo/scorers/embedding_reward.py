@@ -15,12 +15,13 @@ from zermelo.errors import SettingError, positive
 from zermelo.feedback.neardup import plain_prompt
 from zermelo.feedback.records import Group, Judgement
 from zermelo.progress import Bar, silent
-from zermelo.scorers.assess import Assessment, assess
+from zermelo.scorers.assess import Assessment, assess, gain
 from zermelo.scorers.card import read_card, read_tensors, write_scorer
 from zermelo.scorers.encoders import Encoder, WordCounts, encoder
 from zermelo.scorers.heads import Head, fit_head, rewards
 from zermelo.scorers.judging import comparisons, ratings
 from zermelo.scorers.pairs import Pairs, folds, pairs_of
+from zermelo.stats.estimate import Estimate
 
 __all__ = ["CrossValidated", "EmbeddingReward", "EmbeddingRewardModel"]
 
@@ -36,6 +37,7 @@ class CrossValidated:
     Args:
         reward: The head.
         length: A head that sees the length of the responses alone (log characters).
+        gain: Accuracy of the head minus that of length alone, paired.
         majority: Always the more frequent side of the training folds, with its frequency as probability.
         l2: Chosen in each fold.
         folds: Number of folds.
@@ -47,6 +49,7 @@ class CrossValidated:
     reward: Assessment
     length: Assessment
     majority: Assessment
+    gain: Estimate
     l2: tuple[float, ...]
     folds: int
     ties: int
@@ -56,6 +59,7 @@ class CrossValidated:
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, without the predictions."""
         found = {name: getattr(self, name).to_json() for name in ("reward", "length", "majority")}
+        found["gain"] = self.gain.to_json()
         return {**found, "l2": list(self.l2), "folds": self.folds, "ties": self.ties, "suspicious": self.suspicious}
 
 
@@ -175,6 +179,7 @@ class EmbeddingReward:
             found[self.encoder],
             found["length only"],
             found["majority side"],
+            gain(predicted, by_length, pairs.prob, pairs.cluster, level=level, seed=self.seed),
             tuple(chosen[: self.folds]),
             self.folds,
             pairs.ties,
