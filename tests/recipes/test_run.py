@@ -115,3 +115,29 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_figures(finished, tmp_path:
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert without_run(run(out, small())) == without_run(finished[1])
+
+
+def test_a_users_own_pairs_run_without_a_verifier(finished, tmp_path: Path) -> None:
+    import yaml
+
+    from zermelo.feedback.reading import read_groups
+    from zermelo.feedback.writing import write_groups
+    from zermelo.worlds.protocol import folder
+
+    pairs = tmp_path / "pairs.jsonl"
+    write_groups(read_groups(str(finished[0] / "pairs" / "groups.parquet")), pairs, format="trl")
+    recipe = tmp_path / "mine.yaml"
+    settings = {
+        "model": str(folder("arithmetic")),
+        "data": {"files": str(pairs), "test_share": 0.3},
+        "max_tokens": 64,
+        "threads": 1,
+        "reward": {"lr": 3e-4},
+        "align": {"dpo": {"objective": {"dpo": {"beta": 0.1}}, "lora": 4}},
+        "evaluate": {},
+    }
+    recipe.write_text(yaml.safe_dump(settings))
+    figures = run(tmp_path / "mine", load_recipe(recipe))
+    assert figures["objectives"]["dpo"]["accuracy_gain"] is None
+    assert 0 <= figures["objectives"]["dpo"]["win_rate"] <= 1
+    assert 0 <= figures["reward_accuracy"] <= 1

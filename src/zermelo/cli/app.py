@@ -117,7 +117,7 @@ def zermelo(version: bool = typer.Option(False, "--version", help="Print the ver
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    args = list(sys.argv[1:] if argv is None else argv)
+    args = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     warnings.showwarning = _show_warning
     as_json = "--json" in args
     try:
