@@ -58,10 +58,11 @@ class RaterModel:
     def table(self) -> list[dict[str, object]]:
         """One row per rater: accuracy and P(own label | class) for every class."""
         correct = np.einsum("rkk->rk", self.confusion)
-        return [
-            {"rater": rater, "accuracy": float(right), **{f"class {k}": float(p) for k, p in zip(self.labels, own, strict=True)}}
-            for rater, right, own in zip(self.raters, self.accuracy(), correct, strict=True)
-        ]  # fmt: skip
+        rows: list[dict[str, object]] = []
+        for rater, right, own in zip(self.raters, self.accuracy().tolist(), correct.tolist(), strict=True):
+            classes = {f"class {k}": p for k, p in zip(self.labels, own, strict=True)}
+            rows.append({"rater": rater, "accuracy": right, **classes})
+        return rows
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class DawidSkene:
     raters below chance another optimum may swap classes.
 
     Args:
-        smoothing: Pseudo-counts in every cell of a confusion matrix; 0 = maximum likelihood, whose zeros are on the edge.
+        smoothing: Pseudo-counts in every cell of a confusion matrix; 0 = maximum likelihood.
         tolerance: Change of the log-likelihood at which to stop, nat.
         max_iterations: EM rounds.
     Source: "Maximum Likelihood Estimation of Observer Error-Rates Using the EM Algorithm", 1979.

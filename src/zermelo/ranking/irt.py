@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from zermelo.errors import DataError, SettingError, one_of
 __all__ = ["IRT", "ItemBank", "ability", "information", "marginal_easiness"]
 
 Floats = NDArray[np.float64]
+Cells = NDArray[Any]  # float32 in large tables
 LIMIT = 6.0  # abilities are kept in [−6, 6]: an all-right pattern has no finite maximum
 
 
@@ -245,8 +246,10 @@ def _joint(
         some = np.linspace(0, y.shape[1] - 1, FEW).astype(np.int64)
         part = None if w is None else w[:, some]
         theta = _joint(y[:, some], part, (a[some], z[some], theta), settings)[2]
-    small = y.astype(np.float32) if y.size > 10**5 else y  # 24 bits of a probability are plenty in a sum of thousands
-    mask = None if w is None else w.astype(small.dtype)
+    small: Cells = (
+        y.astype(np.float32) if y.size > 10**5 else y
+    )  # 24 bits of a probability are plenty in a sum of thousands
+    mask: Cells | None = None if w is None else w.astype(small.dtype)
     g, v, before = _scores(small, mask, theta, a, z, settings.guessing)
     shift = np.inf  # of the last move of an ability
     for step in range(1, settings.max_iterations + 1):
@@ -270,7 +273,7 @@ def _joint(
 FEW = 1000
 
 
-def _items(g: Floats, v: Floats, theta: Floats, a: Floats, z: Floats, settings: IRT) -> tuple[Floats, Floats]:
+def _items(g: Cells, v: Cells, theta: Floats, a: Floats, z: Floats, settings: IRT) -> tuple[Floats, Floats]:
     """One scoring step in (z, log a) of every item; log a ~ N(0, ½²)."""
     t = theta.astype(g.dtype)
     gz = g.sum(0, dtype=np.float64) - z / settings.item_sd**2
@@ -285,9 +288,7 @@ def _items(g: Floats, v: Floats, theta: Floats, a: Floats, z: Floats, settings: 
     return np.clip(a * np.exp(np.clip((hz * ga - haz * gz) / determinant, -0.5, 0.5)), 0.05, 20), z
 
 
-def _scores(
-    y: Floats, w: Floats | None, theta: Floats, a: Floats, z: Floats, c: float
-) -> tuple[Floats, Floats, Floats]:
+def _scores(y: Cells, w: Cells | None, theta: Floats, a: Floats, z: Floats, c: float) -> tuple[Cells, Cells, Cells]:
     """∂ log-likelihood/∂ logit, its expected information, and P(right), per cell, in the precision of y. [T, I] each"""
     kind = y.dtype
     u = np.multiply.outer(theta.astype(kind), a.astype(kind))
