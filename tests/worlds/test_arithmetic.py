@@ -97,7 +97,7 @@ def test_careful_writers_are_right_and_careless_ones_slip_then_follow() -> None:
     checked = [(writer, check(problem(prompt), text)) for prompt, text, writer in rows]
     assert all(found.complete for writer, found in checked if writer == "careful")
     wrong = [found for _, found in checked if not found.right]
-    assert 0.15 < len(wrong) / len(rows) < 0.35
+    assert 0.25 < len(wrong) / len(rows) < 0.45
     assert {verdict for found in wrong for verdict in found.verdicts} == {"right", "slip", "follows"}
     followed = [v for found in wrong for v in found.verdicts[(found.first_slip or 0) + 1 :]]
     assert followed.count("follows") > followed.count("slip")

@@ -4,11 +4,11 @@ beats pairs of sampled solutions alone.
 In miniature: the arithmetic world and its tiny policy, which copied the habits of careless writers. From five samples
 for each of 500 prompts we make (i) sampled pairs alone and (ii) sampled pairs and one self-edited step pair per prompt
 (the world's own subtle slips, each verified to be wrong), and train DPO on either for the same number of steps and
-pairs, the released 8 epochs of the larger set. On 600
-held-out prompts, sampled at temperature 1: accuracy, and the share of steps that slip.
+pairs, the released 8 epochs of the larger set. On 600 held-out prompts, sampled at temperature 1: accuracy, and the
+share of steps that slip.
 
-Reproduced where the accuracy of (ii) less that of (i) has an interval above zero over seeds; partly where its mean is,
-or where (ii) makes fewer slips with an interval below zero.
+Reproduced where the accuracy of (ii) less that of (i) has an interval above zero over seeds; partly where its mean is
+above zero, or where the slips that (ii) avoids have an interval above zero.
 """
 
 from __future__ import annotations
