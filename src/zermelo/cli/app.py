@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 import traceback
 import warnings
@@ -119,6 +120,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     args = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     warnings.showwarning = _show_warning
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # ours are shown instead
     as_json = "--json" in args
     try:
         code = app(args=args, prog_name="zermelo", standalone_mode=False)
