@@ -1,10 +1,10 @@
 """From comparisons to ratings with honest uncertainty; NumPy, no torch.
 
-counts.py          millions of battles collapsed to cells
-bradley_terry.py   Bradley–Terry with ties, position and prior; Thurstone
-likelihood.py      the models of an outcome that they share
-graph.py           pieces of the comparison graph; who can be rated
-result.py          Ratings
+counts.py reading.py records.py lists.py     battles and rankings of any form: collapsed, or one by one
+bradley_terry.py covariates.py contextual.py plackett_luce.py online.py   the models; newton.py likelihood.py sparse.py
+bootstrap.py active.py goodness.py agreement.py graph.py tables.py   uncertainty, what to compare next, does it fit
+irt.py dawid_skene.py tournament.py multiwinner.py     tests and items, raters, cups, committees
+result.py board.py                           Ratings, and the board that `zermelo rank` prints
 """
 
 from __future__ import annotations
@@ -14,19 +14,66 @@ from typing import TYPE_CHECKING
 from zermelo.lazy import attach
 
 if TYPE_CHECKING:
+    from zermelo.ranking.active import next_pairs, power
+    from zermelo.ranking.agreement import board_agreement
     from zermelo.ranking.bradley_terry import BradleyTerry, Thurstone
+    from zermelo.ranking.contextual import ContextualBradleyTerry
     from zermelo.ranking.counts import Counts, count
+    from zermelo.ranking.covariates import ControlledBradleyTerry
+    from zermelo.ranking.dawid_skene import DawidSkene
+    from zermelo.ranking.goodness import goodness_of_fit, held_out
+    from zermelo.ranking.irt import IRT
+    from zermelo.ranking.online import Elo, Glicko, TrueSkill
+    from zermelo.ranking.plackett_luce import PlackettLuce
+    from zermelo.ranking.reading import as_counts
+    from zermelo.ranking.records import read_records
     from zermelo.ranking.result import Ratings
 
-__all__ = ["BradleyTerry", "Counts", "Ratings", "Thurstone", "count"]
+__all__ = [
+    "IRT",
+    "BradleyTerry",
+    "ContextualBradleyTerry",
+    "ControlledBradleyTerry",
+    "Counts",
+    "DawidSkene",
+    "Elo",
+    "Glicko",
+    "PlackettLuce",
+    "Ratings",
+    "Thurstone",
+    "TrueSkill",
+    "as_counts",
+    "board_agreement",
+    "count",
+    "goodness_of_fit",
+    "held_out",
+    "next_pairs",
+    "power",
+    "read_records",
+]
 
 __getattr__, __dir__ = attach(
     __name__,
     {
         "BradleyTerry": "bradley_terry",
         "Thurstone": "bradley_terry",
+        "ContextualBradleyTerry": "contextual",
+        "ControlledBradleyTerry": "covariates",
         "Counts": "counts",
         "count": "counts",
+        "DawidSkene": "dawid_skene",
+        "Elo": "online",
+        "Glicko": "online",
+        "TrueSkill": "online",
+        "IRT": "irt",
+        "PlackettLuce": "plackett_luce",
         "Ratings": "result",
+        "as_counts": "reading",
+        "board_agreement": "agreement",
+        "goodness_of_fit": "goodness",
+        "held_out": "goodness",
+        "next_pairs": "active",
+        "power": "active",
+        "read_records": "records",
     },
 )
