@@ -4,6 +4,8 @@ Sides run in turn in processes of their own; reading the data and importing are 
 part of those of commands. `ONE=name` runs one race. On a busy machine the ratio is what counts.
 """
 
+# ruff: noqa: E501  (rows of a table)
+
 from __future__ import annotations
 
 import os

@@ -3,10 +3,11 @@
 The paper: the spread of win rates between verbose, normal and concise answers of a model falls from about 25 % to about
 10 % (normalised), and Spearman's correlation with the arena rises from 0.94 to 0.98.
 
-Here: twelve models of known quality answer 300 instructions in three forms (normal, 60 % longer, 40 % shorter); the judge
+Here: twelve models of known quality answer 300 instructions in three forms (normal, 60 % longer, 40 % shorter); a judge
 likes length, logit = quality + difficulty + 0.9 tanh(Δ/sd). Rule, written before the run: reproduced where the standard
 deviation of a model's win rate over its three forms falls by 60 % or more under length control (whole interval over
-seeds) and Spearman's correlation with quality over all 36 runs rises by 0.05 or more on average; partly where one holds.
+seeds) and Spearman's correlation with quality over all 36 runs rises by 0.05 or more on average; partly where one of
+the two holds.
 """
 
 from __future__ import annotations

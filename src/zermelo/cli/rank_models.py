@@ -231,7 +231,7 @@ def length_controlled_board(
     info = FitInfo(
         method=f"length-controlled win rates against {data.baseline}, difficulties estimated from these rows",
         n_battles=int(seen.sum()),
-        iterations=LengthControl().iterations,
+        iterations=found.iterations,
         gradient_norm=float("nan"),
         log_likelihood=float("nan"),
         seconds=found.seconds,

@@ -37,6 +37,7 @@ class LengthControlled:
         mean_length: Mean characters of the model's answers. [M]
         seconds: Wall-clock.
         warnings: Length control changed a win rate by more than a quarter; constant answers; rows missing.
+        iterations: Alternations.
     """
 
     models: tuple[str, ...]
@@ -48,6 +49,7 @@ class LengthControlled:
     mean_length: Floats
     seconds: float
     warnings: tuple[str, ...]
+    iterations: int = 0
 
     def against(self, a: str, b: str) -> float:
         """Length-controlled win rate of a over b, through the common baseline; `against(b, a)` is its complement."""
@@ -71,17 +73,19 @@ class LengthControl:
         length_sd: Spread of φ between models.
         slope_sd: Spread of ψ around 1 (around the published mean, 0.3, with `published`).
         difficulty_sd: Spread of γ between instructions.
-        iterations: Alternations.
+        iterations: Alternations at most.
+        tolerance: Largest change of a coefficient at which to stop.
     Source: "Length-Controlled AlpacaEval: A Simple Way to Debias Automatic Evaluators", 2024, arXiv 2404.04475.
     """
 
     length_sd: float = 0.3
     slope_sd: float = 1.0
     difficulty_sd: float = 1.0
-    iterations: int = 60
+    iterations: int = 200
+    tolerance: float = 1e-3
 
     def __post_init__(self) -> None:
-        positive(self, "length_sd", "slope_sd", "difficulty_sd", "iterations")
+        positive(self, "length_sd", "slope_sd", "difficulty_sd", "iterations", "tolerance")
 
     def fit(
         self,
@@ -122,7 +126,7 @@ class LengthControl:
         length = np.where(seen, np.tanh(delta / np.where(spread > 0, spread, 1.0)), 0.0)
         y, w = np.where(seen, p, 0.0), seen.astype(np.float64)
         own = np.array([name == baseline for name in models])
-        beta, gamma = self._joint(y, w * ~own[:, None], length, models, published)
+        beta, gamma, steps = self._joint(y, w * ~own[:, None], length, models, published)
         beta[own] = 0.0
         controlled = _sigmoid(beta[:, [1]] * gamma + beta[:, [2]]).mean(axis=1)
         error = np.full(len(models), np.nan)
@@ -140,12 +144,13 @@ class LengthControl:
             mean_length=np.nanmean(np.where(seen, length_model, np.nan), axis=1),
             seconds=time.perf_counter() - started,
             warnings=tuple(_warnings(models, win_rate, controlled, seen)),
+            iterations=steps,
         )
 
     def _joint(
         self, y: Floats, w: Floats, length: Floats, models: Sequence[str], published: Mapping[str, Coefficients] | None
-    ) -> tuple[Floats, Floats]:
-        """Coefficients [M, 3] and difficulties [X]."""
+    ) -> tuple[Floats, Floats, int]:
+        """Coefficients [M, 3], difficulties [X], and alternations."""
         beta = np.tile([-1.0, 1.0, 0.0], (len(models), 1))
         gamma = np.zeros(y.shape[1])
         if published:
@@ -157,16 +162,18 @@ class LengthControl:
             beta[:] = centre
             for _ in range(self.iterations):
                 beta = _model_step(y, w, length, gamma, beta, centre, scale)
-            return beta, gamma
+            return beta, gamma, self.iterations
         scale = np.array([self.length_sd, self.slope_sd, 10.0])
         used = w.any(axis=1)
-        for _ in range(self.iterations):
-            for _ in range(2):
-                gamma = self._difficulty_step(y, w, length, beta, gamma)
+        step = 0
+        for step in range(1, self.iterations + 1):  # noqa: B007
+            before = beta
+            gamma = self._difficulty_step(y, w, length, beta, gamma)
             centre = np.array([beta[used, 0].mean(), 1.0, 0.0])
-            for _ in range(2):
-                beta = _model_step(y, w, length, gamma, beta, centre, scale)
-        return beta, gamma
+            beta = _model_step(y, w, length, gamma, beta, centre, scale)
+            if float(np.abs(beta - before).max()) < self.tolerance:
+                break
+        return beta, gamma, step
 
     def _difficulty_step(self, y: Floats, w: Floats, length: Floats, beta: Floats, gamma: Floats) -> Floats:
         p = _sigmoid(beta[:, [0]] * length + beta[:, [1]] * gamma + beta[:, [2]])
