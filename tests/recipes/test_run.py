@@ -100,6 +100,7 @@ def test_the_plan_names_the_steps_that_the_recipe_asks_for() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("wait", ["sample", "align/dpo/metrics.jsonl", "evaluate"])
 def test_a_killed_run_goes_on_and_ends_with_the_same_figures(finished, tmp_path: Path, wait: str) -> None:
     out = tmp_path / "killed"
