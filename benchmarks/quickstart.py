@@ -28,9 +28,9 @@ def section(found: list[dict[str, Any]]) -> str:
     lines = [
         "## The quickstart on three seeds",
         "",
-        "Gain in held-out accuracy over the start, points, with the paired 95 % interval; 600 held-out prompts, sampling at",
-        "temperature 1. The reward model's accuracy is on held-out pairs; best-of-n is the true reward at n = 1, its best n",
-        "and n = 16, chosen by the reward model.",
+        "Gain in held-out accuracy over the start, points, with the paired 95 % interval; 600 held-out prompts,",
+        "sampling at temperature 1. The reward model's accuracy is on held-out pairs; best-of-n is the true reward at",
+        "n = 1, at its best n and at n = 16, chosen by the reward model.",
         "",
     ]
     names = list(found[0]["objectives"])

@@ -42,7 +42,7 @@ def run(
 def quickstart(
     overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="Such as align.dpo.lr=1e-5."),
     out: Path = typer.Option(Path("runs/quickstart"), "--out", "-o", help="Folder of the run."),
-    seed: int = typer.Option(0, "--seed", min=0, help="Everything random derives from it."),
+    seed: int = typer.Option(None, "--seed", min=0, help="Everything random derives from it.  [default: 0]"),
     dry_run: bool = typer.Option(False, "--dry-run", help="Print the plan and the resolved settings, run nothing."),
     fresh: bool = typer.Option(False, "--fresh", help="Start over: remove what an earlier run left in the folder."),
     as_json: bool = typer.Option(False, "--json", help="Print summary.json on stdout, and nothing else there."),
@@ -52,7 +52,8 @@ def quickstart(
     zermelo quickstart
     zermelo quickstart --out runs/second --seed 1
     """
-    resolved = load_recipe("quickstart", [*(overrides or ()), f"seed={seed}"])
+    chosen = [] if seed is None else [f"seed={seed}"]
+    resolved = load_recipe("quickstart", [*(overrides or ()), *chosen])
     _run(resolved, out, dry_run, fresh, as_json)
 
 
