@@ -1,4 +1,4 @@
-"""Which backend serves a model and a shape: declared facts, a probe that checks them, and a small measured table."""
+"""Which backend serves a model and a shape: declared facts, a probe that checks them, thresholds."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = ["Choice", "Facts", "choose", "evaluating", "examine", "output_layer",
 
 log = logging.getLogger("zermelo.policies.engine")
 
-# Measured (benchmarks/dpo_backends.py): on a processor one masked call beats several small ones up to this many
-# tokens in a group; above, the mask costs more than the calls.
+# On a processor one masked call beats several small ones up to this many tokens in a group; above, the mask costs more
+# than the calls. A first value, from a busy machine; benchmarks/dpo_backends.py measures it anew.
 DENSE_UP_TO = 96
-# On CUDA one compiled call per layer beats a call per response unless responses are long.
+# On CUDA one compiled call per layer should beat a call per response unless responses are long: a guess, not measured.
 FLEX_UP_TO = 4096
 
 
