@@ -1,0 +1,39 @@
+"""Which audits there are: id → where it lives. They run in this order; listing imports none."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+
+from zermelo.doctor.protocol import Audit
+from zermelo.errors import SettingError, nearest
+
+__all__ = ["AUDITS", "audits", "load_audit"]
+
+AUDITS: dict[str, str] = {
+    "structure.empty": "doctor.structure.empty:Empty",
+}
+
+
+def load_audit(name: str) -> Audit:
+    """The audit of that id, with its default settings."""
+    module, _, attribute = AUDITS[name].partition(":")
+    found: type[Audit] = getattr(importlib.import_module(f"zermelo.{module}"), attribute)
+    return found()
+
+
+def audits(only: Sequence[str] = ()) -> list[str]:
+    """Ids of the audits to run, in order.
+
+    Args:
+        only: Ids or families; empty for all.
+    Raises:
+        SettingError: no audit and no family has that name.
+    """
+    families = {name.partition(".")[0] for name in AUDITS}
+    for name in only:
+        if name not in AUDITS and name not in families:
+            guess = nearest(name, [*AUDITS, *sorted(families)])
+            hint = f"did you mean {guess!r}?" if guess else "`zermelo doctor audits` lists them"
+            raise SettingError("unknown-audit", f"there is no audit {name!r}", hint=hint)
+    return [name for name in AUDITS if not only or name in only or name.partition(".")[0] in only]

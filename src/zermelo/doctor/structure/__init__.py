@@ -1,0 +1,1 @@
+"""Audits of structure: what is broken before anybody asks who is right."""
