@@ -3,6 +3,7 @@
 estimate.py        Estimate: a number with its interval
 intervals.py       Wilson, Clopper–Pearson, normal, t, Newcombe for differences
 bootstrap.py       percentile and BCa, clustered, paired, vectorised
+crossed.py         means over seeds × items, Holm's correction
 paired.py          paired bootstrap, sign test, McNemar, sign-flip permutation, equivalence, effect size
 calibration.py     expected calibration error, Brier and its parts, reliability curve
 proper_scores.py   log-loss, Brier, spherical, ranked probability score, CRPS
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         reliability_curve,
     )
     from zermelo.stats.correlation import kendall_tau, pearson, spearman
+    from zermelo.stats.crossed import CrossedMean, crossed_mean, holm
     from zermelo.stats.diversity import distinct_n, jaccard_diversity, self_bleu, unique_share
     from zermelo.stats.estimate import Estimate
     from zermelo.stats.intervals import (
@@ -55,6 +57,7 @@ _WHERE = {
     "bootstrap": ["Bootstrap", "bootstrap_counts", "bootstrap_mean", "bootstrap_of"],
     "calibration": ["Reliability", "brier_decomposition", "calibration_error", "reliability_curve"],
     "correlation": ["kendall_tau", "pearson", "spearman"],
+    "crossed": ["CrossedMean", "crossed_mean", "holm"],
     "diversity": ["distinct_n", "jaccard_diversity", "self_bleu", "unique_share"],
     "estimate": ["Estimate"],
     "intervals": [
@@ -80,6 +83,7 @@ _WHERE = {
 
 __all__ = [
     "Bootstrap",
+    "CrossedMean",
     "Estimate",
     "PairedTest",
     "Reliability",
@@ -93,10 +97,12 @@ __all__ = [
     "clopper_pearson",
     "cohen_d",
     "cohen_kappa",
+    "crossed_mean",
     "crps",
     "distinct_n",
     "equivalence_test",
     "fleiss_kappa",
+    "holm",
     "jaccard_diversity",
     "kendall_tau",
     "krippendorff_alpha",
