@@ -65,7 +65,7 @@ def test_dpo_learns_which_of_two_words_is_liked() -> None:
     policy = WindowLM(5, window=2, seed=3)
     ref = frozen(policy)
     texts = texts_of([[2], [2]], [[3], [4]], room=2)
-    train(policy, DPO(beta=1.0), lambda _: ragged(policy, texts, ref=ref), steps=60, lr=0.01, seed=0)
+    train(policy, DPO(beta=1.0), lambda model, _: ragged(model, texts, ref=ref), steps=60, lr=0.01, seed=0)
     after, before = ragged(policy, texts).logps[[0, 2]], ragged(ref, texts).logps[[0, 2]]
     assert float((after - before)[0]) > 0 > float((after - before)[1])
 

@@ -197,7 +197,7 @@ def take_step(policy: nn.Module, optimiser: torch.optim.Optimizer, objective: An
 def train(
     policy: WindowLM,
     objective: Any,
-    draw: Callable[[torch.Generator], RaggedBatch],
+    draw: Callable[[WindowLM, torch.Generator], RaggedBatch],
     *,
     steps: int,
     lr: float,
@@ -208,7 +208,7 @@ def train(
     Args:
         policy: What is trained.
         objective: Any objective.
-        draw: Generator → the step's batch, computed with `policy`.
+        draw: (policy, generator) → the step's batch.
         steps: Steps.
         lr: Learning rate.
         seed: Seeds the generator.
@@ -216,7 +216,7 @@ def train(
     rng = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.Adam([weight for weight in policy.parameters() if weight.requires_grad], lr=lr)
     for _ in range(steps):
-        take_step(policy, optimiser, objective, draw(rng))
+        take_step(policy, optimiser, objective, draw(policy, rng))
     return policy
 
 
