@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "run": ("zermelo.cli.run:run", "Run a recipe; the same command resumes.", "Start"),
     "inspect": ("zermelo.cli.inspect:inspect", "Show what is in preference data of any format.", "Data"),
     "convert": ("zermelo.cli.convert:convert", "Convert preference data from any format to any other.", "Data"),
+    "doctor": ("zermelo.cli.doctor:app", "Find what is wrong with preference data, and mend it.", "Data"),
     "rank": ("zermelo.cli.rank:app", "Rank players from comparisons: board, next, power.", "Evaluate"),
     "sample": ("zermelo.cli.sample:sample", "Sample responses from a model or an endpoint.", "Data"),
     "judge": ("zermelo.cli.judge:judge", "Judge responses with a verifier or a reward model.", "Data"),
