@@ -3,7 +3,7 @@
 counts.py reading.py records.py lists.py     battles and rankings of any form: collapsed, or one by one
 bradley_terry.py covariates.py contextual.py plackett_luce.py online.py   the models; newton.py likelihood.py sparse.py
 bootstrap.py active.py goodness.py agreement.py graph.py tables.py   uncertainty, what to compare next, does it fit
-irt.py dawid_skene.py tournament.py multiwinner.py     tests and items, raters, cups, committees
+irt.py dawid_skene.py simplex.py tournament.py multiwinner.py     tests and items, raters, cups, committees
 result.py board.py                           Ratings, and the board that `zermelo rank` prints
 """
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from zermelo.ranking.reading import as_counts
     from zermelo.ranking.records import read_records
     from zermelo.ranking.result import Ratings
+    from zermelo.ranking.simplex import JudgeSimplex
 
 __all__ = [
     "IRT",
@@ -38,6 +39,7 @@ __all__ = [
     "DawidSkene",
     "Elo",
     "Glicko",
+    "JudgeSimplex",
     "PlackettLuce",
     "Ratings",
     "Thurstone",
@@ -67,6 +69,7 @@ __getattr__, __dir__ = attach(
         "TrueSkill": "online",
         "IRT": "irt",
         "PlackettLuce": "plackett_luce",
+        "JudgeSimplex": "simplex",
         "Ratings": "result",
         "as_counts": "reading",
         "board_agreement": "agreement",
