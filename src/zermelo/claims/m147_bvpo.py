@@ -132,6 +132,6 @@ CLAIM = Claim(
     verdict=verdict,
     rule="reproduced: error ratio < 0.9 and distance ratio < 1 with their intervals; partly: one of them",
     seeds=(101, 102, 103, 104, 105, 106, 107, 108, 109, 110),
-    notes="α* is the best share for one step's gradient. Followed to the end it falls towards 0, because near the fixed "
+    notes="α* is the best share for one step's gradient. Followed to the end it falls towards 0: near the fixed "
     "point of empty traces their gradient vanishes and so does its measured bias; α = ½ ends nearest to the optimum",
 )
