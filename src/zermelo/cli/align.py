@@ -45,6 +45,14 @@ def align(
     seed: int = typer.Option(0, "--seed", min=0, help="Order of the data, dropout, validation split."),
     overlong: str = typer.Option("drop", "--overlong", help="Too long: drop (with its pairs), cut, error."),
     max_tokens: int = typer.Option(None, "--max-tokens", help="Longest response.", show_default=False),
+    online: int = typer.Option(
+        None,
+        "--online",
+        metavar="N",
+        help="N fresh samples of the policy to each prompt of a step (HyPO).",
+        show_default=False,
+    ),
+    online_tokens: int = typer.Option(256, "--online-tokens", min=1, help="Longest fresh sample."),
     derive: str = typer.Option("stated", "--derive", help="Pairs from ratings too: all, best_worst, adjacent."),
     criterion: str = typer.Option(None, "--criterion", help="Only judgements of this criterion.", show_default=False),
     reference: str = typer.Option(
@@ -118,6 +126,7 @@ def align(
         return
     from zermelo.progress import bars
     from zermelo.training.offline import align as train
+    from zermelo.training.online import Online
 
     callbacks: list[Any] = []
     if samples:
@@ -134,6 +143,7 @@ def align(
             validation=read(list(validation), form=form, columns=columns) if validation else None,
             references=None if reference is None else {"ref": reference},
             lora=lora_of(lora),
+            online=None if online is None else Online(n=online, max_tokens=online_tokens),
             callbacks=callbacks,
             trackers=track or (),
             push_to_hub=push_to_hub,

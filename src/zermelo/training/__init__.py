@@ -1,6 +1,7 @@
 """Training: loops that drive objectives over groups.
 
 offline.py  align: a policy on groups that are already there       reward.py   train_reward: reward models
+online.py   fresh samples of the policy in every step, the same loop
 loop.py     the loop itself, a page                                  settings.py what a run may be told
 examples, plan, supply, totals      from groups to a step: ids and judgements, order and cut, tensors, divisors
 checks, alarms, metrics, callbacks  what is looked at                checkpoint, folder, execute  what is kept
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from zermelo.training.callbacks import Callback
     from zermelo.training.metrics import METRICS, Metric
     from zermelo.training.offline import AlignResult, align
+    from zermelo.training.online import Online
     from zermelo.training.result import TrainResult
     from zermelo.training.reward import RewardResult, train_reward
     from zermelo.training.samples import Samples
@@ -31,6 +33,7 @@ __all__ = [
     "Estimate",
     "Metric",
     "OfflineSettings",
+    "Online",
     "RewardResult",
     "Samples",
     "TrainResult",
@@ -52,6 +55,7 @@ __getattr__, __dir__ = attach(
         "Samples": "samples",
         "estimate": "budget",
         "OfflineSettings": "settings",
+        "Online": "online",
         "RewardResult": "reward",
         "train_reward": "reward",
         "TrainResult": "result",

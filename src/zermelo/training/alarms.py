@@ -53,6 +53,7 @@ def alarms_of(history: Sequence[Mapping[str, Any]], counts: Mapping[str, int]) -
         longer(counts),
         truncated(counts),
         no_signal(counts),
+        idle_terms(counts),
     ]
     return tuple(alarm for alarm in found if alarm is not None)
 
@@ -156,6 +157,22 @@ def no_signal(counts: Mapping[str, int]) -> Alarm | None:
         "The run is smaller than the data suggests.",
         "counted while the examples were made",
         "derive pairs from ratings (derive: all), or an objective that reads what the data has",
+    )
+
+
+def idle_terms(counts: Mapping[str, int]) -> Alarm | None:
+    """A term of the objective has no item in the whole data: the run is one of the other terms alone."""
+    idle = [name.removeprefix("idle/") for name, count in counts.items() if name.startswith("idle/") and count]
+    if not idle:
+        return None
+    return Alarm(
+        "idle-term",
+        f"no response or pair of the data belongs to the term {' or '.join(idle)}",
+        len(idle),
+        "That part of the objective does nothing, whatever its weight.",
+        "counted while the examples were made",
+        "online=Online(n=2) (--online 2, fresh: {n: 2}) for terms on fresh samples; the marks or origins it reads, in "
+        "the data; or leave the term out",
     )
 
 

@@ -21,7 +21,7 @@ from zermelo.training.folder import Row, RunFolder, write_json
 from zermelo.training.identity import resolved
 from zermelo.training.loop import Run, fit
 from zermelo.training.optimiser import learning_rates
-from zermelo.training.plan import make_plan
+from zermelo.training.plan import PlannedStep, make_plan
 from zermelo.training.result import TrainResult
 from zermelo.training.settings import OfflineSettings
 from zermelo.training.supply import Supplier
@@ -50,6 +50,7 @@ class Job:
         start_is_reference: Whether the reference is the policy before the first step.
         weights: Fingerprint of the policy before the first step; also its name in sampled responses.
         remember: Called before the first step, while the policy still is what it was.
+        fresh: Step → examples sampled from the policy as it is now.
         finish: Called after the last step, before the model is written.
         card: Written into the model's folder, made from the last figures.
         card_name: Its file.
@@ -74,6 +75,7 @@ class Job:
     weights: str
     start_is_reference: bool = True
     remember: Callable[[], None] = lambda: None
+    fresh: Callable[[PlannedStep], tuple[Example, ...]] = lambda step: ()
     finish: Callable[[], None] = lambda: None
     card: Callable[[Mapping[str, float]], Mapping[str, Any] | None] = lambda final: None
     card_name: str = "zermelo.json"
@@ -177,6 +179,7 @@ def make_run(job: Job, folder: RunFolder | None, bar: Bar) -> Run:
         callbacks=job.callbacks,
         bar=bar if job.trainee.main else silent,
         policy=job.result,
+        fresh=job.fresh,
         position=Position(state=dict(state)),
     )
 

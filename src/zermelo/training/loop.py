@@ -49,6 +49,7 @@ class Run:
         callbacks: Lookers-on.
         bar: Shows progress.
         policy: What is trained, as the user knows it.
+        fresh: Step → examples that join it, sampled from the policy as it is now (`training/online.py`).
         position: Between two steps.
         history: Rows of the journal.
         stopped: Why the run ended early, '' where it did not.
@@ -66,6 +67,7 @@ class Run:
     callbacks: Sequence[Callback] = ()
     bar: Bar = silent
     policy: Any = None
+    fresh: Callable[[PlannedStep], tuple[Example, ...]] = lambda step: ()
     position: Position = field(default_factory=Position)
     history: list[Row] = field(default_factory=list)
     stopped: str = ""
@@ -96,12 +98,14 @@ def fit(run: Run) -> None:
             started = time.perf_counter()
             objective = at(run.objective, step.progress)
             torch.manual_seed(run.settings.seed * 1_000_003 + step.number * run.trainee.world + run.trainee.rank)
-            micros = cut(step.examples, tokens=run.settings.tokens, world=run.trainee.world, rank=run.trainee.rank)
-            means = gradient_of(run, objective, step.examples, micros, step.progress)
+            examples = (*step.examples, *run.fresh(step))
+            micros = cut(examples, tokens=run.settings.tokens, world=run.trainee.world, rank=run.trainee.rank)
+            means = gradient_of(run, objective, examples, micros, step.progress)
             norm = run.trainee.step(run.rates(step.number))
             state = updated(objective, run.position.state, means)
             run.position = replace(run.position, step=step.number, groups=step.end, state=state)
-            note(run, step, row_of(means), norm, time.perf_counter() - started)
+            tokens = sum(example.n_tokens for example in examples)
+            note(run, step, row_of(means), norm, tokens, time.perf_counter() - started)
             advance(1, note=headline(run.history[-1]))
             if run.validation and due(step.number, run.settings.validate_every or every(run.plan), run.plan):
                 judge(run, validate(run, objective))
@@ -211,9 +215,8 @@ def judge(run: Run, figures: Mapping[str, float]) -> None:
         run.stop(f"{run.settings.best} has not improved for {best.since} validations")
 
 
-def note(run: Run, step: PlannedStep, figures: Mapping[str, float], norm: float, seconds: float) -> None:
+def note(run: Run, step: PlannedStep, figures: Mapping[str, float], norm: float, tokens: int, seconds: float) -> None:
     """Add a row to history and journal, and tell the callbacks."""
-    tokens = sum(example.n_tokens for example in step.examples)
     row: Row = {
         "step": step.number,
         "epoch": step.end / len(run.plan.examples),

@@ -113,6 +113,30 @@ METRICS: tuple[Metric, ...] = (
         "falling: the policy forgets to end",
     ),
     Metric(
+        "fresh/length",
+        "Mean length of the responses that the policy wrote in this step (`online`), trained tokens.",
+        "tokens",
+        "rising by a quarter or more: length exploitation",
+    ),
+    Metric(
+        "fresh/kl",
+        "Mean log π − log π_ref of those responses, an unbiased estimate of KL(π ‖ π_ref).",
+        "nat per response",
+        "rising without end: the policy leaves its reference where the data has nothing",
+    ),
+    Metric(
+        "sampler/gap",
+        "Mean absolute difference between the sampler's and the trainer's log-probabilities of those responses.",
+        "nat per token",
+        "above 0.02 in float32: another model is sampled than trained (the run stops)",
+    ),
+    Metric(
+        "sampler/largest",
+        "Largest such difference in a micro-batch, averaged over the micro-batches of the step.",
+        "nat per token",
+        "far above `sampler/gap`: single tokens are computed otherwise",
+    ),
+    Metric(
         "reward/mean",
         "Of reward models: mean reward of a response; only differences are learnt, so its level is arbitrary.",
         "logits",

@@ -31,6 +31,7 @@ from zermelo.training.checks import GROUPS
 from zermelo.training.examples import Example, make_examples
 from zermelo.training.execute import Job, execute
 from zermelo.training.folder import RunFolder
+from zermelo.training.online import Online, OnlineSupplier, Sampled
 from zermelo.training.plan import make_plan, split_by_prompt
 from zermelo.training.references import AdapterOff, Kept
 from zermelo.training.result import TrainResult
@@ -55,6 +56,7 @@ def align(
     validation: Iterable[Group] | None = None,
     references: Mapping[str, Policy | str] | None = None,
     lora: LoRA | None = None,
+    online: Online | None = None,
     callbacks: Sequence[Callback] = (),
     trackers: Sequence[str] = (),
     push_to_hub: str | None = None,
@@ -77,6 +79,7 @@ def align(
         references: name → policy, for objectives that read other policies. `ref` is by default the policy itself as it
             is before the first step.
         lora: Train a new adapter instead of the weights.
+        online: Fresh samples of the policy join every step (`training/online.py`); the reference then stays in memory.
         callbacks: Look on, see `Callback`.
         trackers: Accelerate's trackers: `tensorboard`, `wandb`, … `metrics.jsonl` is always written.
         push_to_hub: Name of a hub repository for the trained model.
@@ -108,8 +111,11 @@ def align(
         cache,
         device=trainee.device,
         new_adapter=lora is not None,
+        online=online is not None,
     )
     examples = useful(make_examples(kept, start, objective.needs, settings), objective, supplier)
+    if online is not None:
+        examples = replace(examples, counts=online.counts(examples.counts))
     aside = useful(make_examples(held, start, objective.needs, settings), objective, supplier).items if held else ()
     job = Job(
         kind="align",
@@ -126,11 +132,13 @@ def align(
         dtype=dtype,
         weights=weights,
         start_is_reference="ref" not in (references or {}),
+        fresh=Sampled(online, start, kept, objective.needs, settings, trainee) if online else lambda step: (),
         remember=lambda: _remember(supplier, examples.items, aside, trainee, settings, bar),
         callbacks=callbacks,
         trackers=trackers,
         push_to_hub=push_to_hub,
         more={
+            **({} if online is None else {"online": online.described()}),
             "lora": None if lora is None else asdict(lora),
             "references": {name: str(getattr(other, "name", other)) for name, other in (references or {}).items()},
         },
@@ -171,20 +179,24 @@ def make_supplier(
     *,
     device: torch.device,
     new_adapter: bool,
+    online: bool = False,
 ) -> PolicySupplier:
-    """What makes batches for this objective, with every other policy that it reads."""
+    """What makes batches for this objective, with every other policy that it reads.
+
+    `online`: sequences come up that nobody knew before, so that a reference has to stay in memory.
+    """
     needs = objective.needs
     known: dict[str, Kept] = {}
     for name, other in references.items():
         found = other if isinstance(other, Policy) else load(other, device=device)
-        known[name] = Kept(found.model.to(device).eval(), frozen=True, folder=cache)
+        known[name] = Kept(found.model.to(device).eval(), frozen=True, folder=cache, forgetful=online)
     divergence = any(name.startswith("kl:ref") for name in needs.extra)
     if "ref" not in known and ("ref" in needs.policies or needs.mismatched or divergence):
         whole = None
-        if divergence:  # a new adapter can be switched off; anything else needs a copy
+        if divergence or online:  # a new adapter can be switched off; anything else needs a copy
             whole = AdapterOff(start.model) if new_adapter else copy.deepcopy(start.model).eval()
-        known["ref"] = Kept(module, frozen=False, model=whole, folder=cache)
-    return PolicySupplier(
+        known["ref"] = Kept(module, frozen=False, model=whole, folder=cache, forgetful=online)
+    return (OnlineSupplier if online else PolicySupplier)(
         module,
         needs,
         device,

@@ -48,14 +48,22 @@ class Kept:
         frozen: The module never changes, so that nothing has to be computed ahead.
         model: A frozen module for divergences; None = there is none.
         folder: Also kept on the disk, for a run that goes on or another one; None = in memory only.
+        forgetful: After `seal`, what nobody knew before (fresh samples) is computed by `model` and not kept.
     """
 
     def __init__(
-        self, module: nn.Module, *, frozen: bool, model: nn.Module | None = None, folder: Path | None = None
+        self,
+        module: nn.Module,
+        *,
+        frozen: bool,
+        model: nn.Module | None = None,
+        folder: Path | None = None,
+        forgetful: bool = False,
     ) -> None:
         self._cache = None if folder is None else ReferenceCache(folder, fingerprint(module))
         self._module: nn.Module | None = module
         self._frozen = frozen
+        self._forgetful, self._sealed = forgetful, False
         self._model = model if model is not None else module if frozen else None
         self._kept: dict[bytes, Tensor] = {}
         self._prompts: dict[bytes, float] = {}
@@ -106,12 +114,17 @@ class Kept:
 
     def seal(self) -> None:
         """The module is about to change: nothing is computed with it any more."""
+        self._sealed = True
         if not self._frozen:
             self._module = None
 
     def logps(self, tokens: TokenGroups) -> Tensor:
         """See `Reference`."""
-        if any(True for _ in self._missing(tokens.groups, False)):
+        unknown = list(self._missing(tokens.groups, False))
+        if unknown and self._forgetful and self._sealed:
+            passing = self._passing(TokenGroups(tuple(unknown)))
+            return torch.cat([self._kept[key] if key in self._kept else passing[key] for key in _keys(tokens.groups)])
+        if unknown:
             self._compute(tokens, False)
         return torch.cat([self._kept[key] for key in _keys(tokens.groups)])
 
@@ -133,6 +146,13 @@ class Kept:
             unknown = any(sequence_key(group.prompt, response.ids) not in self._kept for response in group.responses)
             if unknown or (prompts and sequence_key(group.prompt, ()) not in self._prompts):
                 yield group
+
+    @torch.no_grad()
+    def _passing(self, tokens: TokenGroups) -> dict[bytes, Tensor]:
+        """Log-probabilities of sequences that will not come up again."""
+        logps = known(group_logprobs(self.model(), tokens, grad=False).logps).cpu()
+        lengths = [len(response.ids) for group in tokens.groups for response in group.responses]
+        return dict(zip(_keys(tokens.groups), logps.split(lengths), strict=True))
 
     @torch.no_grad()
     def _compute(self, tokens: TokenGroups, prompts: bool) -> None:

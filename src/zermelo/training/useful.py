@@ -21,10 +21,13 @@ CHUNK = 256  # examples asked about at once
 def useful(examples: Examples, objective: Any, supplier: Supplier) -> Examples:
     """The examples that some term of the objective has an item of; the others are counted as `no_signal`.
 
+    A term that has no item in any of them is counted as `idle/TERM`.
+
     Raises:
         DataError: none is left (`nothing-to-train`).
     """
     kept = []
+    heard: dict[str, float] = {}  # term → weight of its items in the whole data
     now = objective.at(0.0) if hasattr(objective, "at") else objective
     state = objective.init_state() if hasattr(objective, "init_state") else {}
     for start in range(0, len(examples), CHUNK):
@@ -34,9 +37,12 @@ def useful(examples: Examples, objective: Any, supplier: Supplier) -> Examples:
         with torch.no_grad():
             for item in now(batch):
                 groups = groups_of(item, batch).cpu()
-                weight.index_add_(0, groups, weights_of(item, batch).double().cpu())
+                own = weights_of(item, batch).double().cpu()
+                weight.index_add_(0, groups, own)
+                heard[item.name] = heard.get(item.name, 0.0) + float(own.sum())
         kept += [example for example, w in zip(chunk, weight.tolist(), strict=True) if w > 0]
     counts = {**examples.counts, "no_signal": len(examples) - len(kept), "groups": len(kept)}
+    counts |= {f"idle/{name}": 1 for name, total in heard.items() if not total}
     if not kept:
         raise nothing(counts, supplier.needs)
     return replace(examples, items=tuple(kept), counts=counts)
