@@ -149,7 +149,7 @@ def test_clusters_of_copies_widen_the_intervals(tmp_path: Path, capsys: Any) -> 
     assert width("--cluster", "prompt", "--bootstrap", 400) == pytest.approx(clustered, rel=0.2)
 
 
-@pytest.mark.parametrize("model", ["elo", "glicko", "trueskill", "plackett-luce", "thurstone", "rao-kupper"])
+@pytest.mark.parametrize("model", ["elo", "glicko", "glicko2", "trueskill", "plackett-luce", "thurstone", "rao-kupper"])
 def test_every_model_puts_the_strongest_first(model: str, battles: Path, capsys: Any) -> None:
     found = rank(capsys, battles, "--model", model)
     assert found["model"] == model and found["players"][0]["name"] == "m0" and found["players"][0]["ci_low"] is not None

@@ -43,6 +43,7 @@ class Model(StrEnum):
     thurstone = "thurstone"
     elo = "elo"
     glicko = "glicko"
+    glicko2 = "glicko2"
     trueskill = "trueskill"
     plackett_luce = "plackett-luce"
 
@@ -54,6 +55,7 @@ JSON = typer.Option(False, "--json", help="One JSON document on stdout.")
 MODEL = typer.Option(Model.bradley_terry, "--model", help="Ties: half a win each, or a model of ties.")
 PRIOR = typer.Option(0.0, "--prior", min=0.0, help="Ridge on the ratings, in games; makes every rating finite.")
 CONTROL = typer.Option(None, "--control", metavar="NAME,...", help="Hold style equal: length, markdown, or columns.")
+IN_ORDER = ("elo", "glicko", "glicko2", "trueskill")  # game by game, or period by period
 TOP = 1000  # lines of a board in the terminal
 
 
@@ -102,7 +104,7 @@ def board(
         made = length_controlled_board(files, baseline, bootstrap or 200, seed, skip_bad, level, points)
     else:
         _only({"--baseline": baseline}, "a board without --length-controlled")
-        simple = not (controls or by or cluster) and model.value not in ("elo", "glicko", "trueskill", "plackett-luce")
+        simple = not (controls or by or cluster) and model.value not in (*IN_ORDER, "plackett-luce")
         if simple:
             counts = _counts(files, named, skip_bad)
             fitted = _fit(counts, model, position, prior)

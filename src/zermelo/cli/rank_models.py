@@ -42,7 +42,7 @@ def board_of_records(
     records = read_records(files, columns=columns, skip_bad=skip_bad, control=control, by=by, cluster=cluster)
     for reason, number in (records.dropped or {}).items():
         warn("left-out", f"{number:,} comparisons left out: {reason}")
-    if model in ("elo", "glicko", "trueskill"):
+    if model in ("elo", "glicko", "glicko2", "trueskill"):
         _refuse(model, control=control, by=by, cluster=cluster, bootstrap=bootstrap, position=position, prior=prior)
         return Board(_in_order(records, model, seed), model=model, level=level, scale=points[0], anchor=points[1])
     if model == "thurstone":
@@ -164,6 +164,12 @@ def _in_order(records: Records, model: str, seed: int) -> Ratings:
     if model == "glicko":
         points, deviation = Glicko().fit(*games, size=size)
         return as_ratings(points, deviation, counts, method="Glicko-1, one period", centre=1500.0,
+                          errors="rating deviation", warnings=())  # fmt: skip
+    if model == "glicko2":
+        from zermelo.ranking.glicko2 import Glicko2
+
+        now = Glicko2().fit(*games, size=size)
+        return as_ratings(now.rating, now.deviation, counts, method="Glicko-2, one period, τ = 0.5", centre=1500.0,
                           errors="rating deviation", warnings=())  # fmt: skip
     if model == "trueskill":
         if not np.isin(records.score, (0, 0.5, 1)).all():

@@ -1,7 +1,8 @@
 """From comparisons to ratings with honest uncertainty; NumPy, no torch.
 
 counts.py reading.py records.py lists.py     battles and rankings of any form: collapsed, or one by one
-bradley_terry.py covariates.py contextual.py plackett_luce.py online.py   the models; newton.py likelihood.py sparse.py
+bradley_terry.py covariates.py contextual.py plackett_luce.py online.py glicko2.py   the models
+newton.py likelihood.py sparse.py            how they are solved
 bootstrap.py active.py goodness.py agreement.py graph.py tables.py   uncertainty, what to compare next, does it fit
 irt.py dawid_skene.py simplex.py tournament.py multiwinner.py     tests and items, raters, cups, committees
 result.py board.py                           Ratings, and the board that `zermelo rank` prints
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from zermelo.ranking.counts import Counts, count
     from zermelo.ranking.covariates import ControlledBradleyTerry
     from zermelo.ranking.dawid_skene import DawidSkene
+    from zermelo.ranking.glicko2 import Glicko2
     from zermelo.ranking.goodness import goodness_of_fit, held_out
     from zermelo.ranking.irt import IRT
     from zermelo.ranking.online import Elo, Glicko, TrueSkill
@@ -39,6 +41,7 @@ __all__ = [
     "DawidSkene",
     "Elo",
     "Glicko",
+    "Glicko2",
     "JudgeSimplex",
     "PlackettLuce",
     "Ratings",
@@ -66,6 +69,7 @@ __getattr__, __dir__ = attach(
         "DawidSkene": "dawid_skene",
         "Elo": "online",
         "Glicko": "online",
+        "Glicko2": "glicko2",
         "TrueSkill": "online",
         "IRT": "irt",
         "PlackettLuce": "plackett_luce",
