@@ -1,0 +1,235 @@
+"""Fixes that take single comparisons out, or change what they say: suspects, spammers, identical answers.
+
+A comparison is named by its row and its place among the row's comparisons, as `case.comparisons` lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zermelo.doctor.fixes.dropping import flagged_rows
+from zermelo.doctor.fixes.history import DOCTOR, changed
+from zermelo.doctor.fixes.protocol import Findings, Plan
+from zermelo.errors import one_of
+from zermelo.feedback.records import Group, Judgement
+
+if TYPE_CHECKING:
+    from zermelo.doctor.case import Case
+    from zermelo.doctor.scan import TextTable
+
+__all__ = ["DropIdentical", "DropSpammers", "DropSuspects", "RelabelSuspects", "place_in_row", "suspects", "without"]
+
+
+def place_in_row(row: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Place of each comparison among those of its row; `row` ascends. [J]"""
+    begins = np.searchsorted(row, row, side="left")
+    return np.arange(len(row)) - begins
+
+
+def without(case: Case, gone: NDArray[np.bool_], *, fix: str, why: str) -> Plan:
+    """Take some comparisons out; a row that has nothing left to say goes as a whole.
+
+    Args:
+        case: The data.
+        gone: Which of `case.comparisons`. [J]
+        fix: Name of the fix.
+        why: Reason, for the history.
+    """
+    said = case.comparisons
+    rows, inverse = np.unique(said.row, return_inverse=True)
+    left = np.bincount(inverse, minlength=len(rows)) - np.bincount(inverse[gone], minlength=len(rows))
+    touched = np.unique(said.row[gone])
+    empty = rows[left == 0]
+    drop = np.setdiff1d(np.intersect1d(touched, empty), _judged_otherwise(case))
+    doomed = _by_row(said.row[gone], place_in_row(said.row)[gone])
+
+    def change(row: int, group: Group) -> Group:
+        mine = doomed[row]
+        return said_anew(group, dict.fromkeys(mine), fix=fix, note=why)
+
+    return Plan(drop=drop, why=why, edit=np.setdiff1d(touched, drop), change=change)
+
+
+def said_anew(group: Group, instead: Mapping[int, Judgement | None], *, fix: str, note: str) -> Group:
+    """The group with some comparisons replaced, or taken out where there is None instead; both versions kept."""
+    judgements: list[Judgement] = []
+    place = 0
+    for judgement in group.judgements:
+        new: Judgement | None = judgement
+        if judgement.kind == "comparison":
+            new = instead.get(place, judgement) if place in instead else judgement
+            place += 1
+        if new is not None:
+            judgements.append(new)
+    return changed(group, replace(group, judgements=tuple(judgements)), fix=fix, note=note)
+
+
+@dataclass(frozen=True)
+class DropIdentical:
+    """Comparisons of an answer with its equal."""
+
+    name: str = "drop-identical"
+    needs: tuple[str, ...] = ()
+
+    def plan(self, case: Case, findings: Findings, *, seed: int) -> Plan:
+        said, table = case.comparisons, case.texts
+        if not len(said):
+            rows, win, lose = (case.pairs[name].to_numpy().astype(np.int64) for name in ("row", "win", "lose"))
+            return Plan(drop=np.unique(rows[_same(table, rows, win, lose)]), why="equal answers")
+        return without(case, _same(table, said.row, said.first, said.second), fix=self.name, why="equal answers")
+
+
+@dataclass(frozen=True)
+class DropSuspects:
+    """Comparisons whose label is probably wrong.
+
+    Args:
+        audit: Who suspects them.
+    """
+
+    audit: str = "noise.labels"
+    name: str = "drop-suspects"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.audit,)
+
+    def plan(self, case: Case, findings: Findings, *, seed: int) -> Plan:
+        place, _ = suspects(case, findings, self.audit)
+        if not len(case.comparisons):
+            return Plan(drop=flagged_rows(findings, self.audit), why=self.audit)
+        gone = np.zeros(len(case.comparisons), bool)
+        gone[place] = True
+        return without(case, gone, fix=self.name, why=self.audit)
+
+
+@dataclass(frozen=True)
+class RelabelSuspects:
+    """A new judgement in place of each comparison whose label is probably wrong.
+
+        hard: P'(i ≻ j) = 1 − P(i ≻ j)
+        soft: P'(i ≻ j) = (1 − w) P(i ≻ j) + w (1 − P(i ≻ j)),     w = P(the label is wrong)
+
+    What the doctor said before is not judged again.
+
+    Args:
+        how: `hard` turns the label round, `soft` states what is believed after the doubt.
+        audit: Who suspects them.
+    """
+
+    how: Literal["hard", "soft"] = "soft"
+    audit: str = "noise.labels"
+
+    def __post_init__(self) -> None:
+        one_of(self, "how", ("hard", "soft"))
+
+    @property
+    def name(self) -> str:
+        return f"relabel-suspects:{self.how}"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.audit,)
+
+    def plan(self, case: Case, findings: Findings, *, seed: int) -> Plan:
+        said = case.comparisons
+        place, wrong = suspects(case, findings, self.audit)
+        mine = np.array([name == DOCTOR for name in said.annotators], bool)
+        kept = ~mine[said.by[place]] if mine.any() else np.ones(len(place), bool)
+        place, wrong = place[kept], wrong[kept]
+        where = place_in_row(said.row)[place]
+        doubt: dict[int, dict[int, float]] = {}
+        for row, number, w in zip(said.row[place].tolist(), where.tolist(), wrong.tolist(), strict=True):
+            doubt.setdefault(row, {})[number] = w
+
+        def change(row: int, group: Group) -> Group:
+            stated = [judgement for judgement in group.judgements if judgement.kind == "comparison"]
+            instead = {number: _relabelled(stated[number], w, self.how, self.name) for number, w in doubt[row].items()}
+            worst = max(doubt[row].values())
+            return said_anew(group, instead, fix=self.name, note=f"P(wrong) = {worst:.3f}")
+
+        return Plan(edit=np.array(sorted(doubt), np.int64), change=change)
+
+
+@dataclass(frozen=True)
+class DropSpammers:
+    """Everything that annotators said who answer without looking.
+
+    Args:
+        audit: Who names them.
+    """
+
+    audit: str = "disagreement.spam"
+    name: str = "drop-spammers"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.audit,)
+
+    def plan(self, case: Case, findings: Findings, *, seed: int) -> Plan:
+        said = case.comparisons
+        named = {str(name) for finding in findings.get(self.audit, ()) for name in finding.table.get("annotator", ())}
+        bad = np.array([name in named for name in said.annotators] + [False], bool)  # −1: nobody knows who
+        plan = without(case, bad[said.by], fix=self.name, why=f"{self.audit}: {len(named)} annotators")
+        return replace(plan, note=", ".join(sorted(named)))
+
+
+def suspects(case: Case, findings: Findings, audit: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Places in `case.comparisons` whose label is in doubt, and P(wrong) of each; a row's doubt is all its pairs'."""
+    said = case.comparisons
+    doubt = np.zeros(len(said))
+    for finding in findings.get(audit, ()):
+        scores = np.clip(np.nan_to_num(np.asarray(finding.scores, np.float64), nan=0.5), 0, 1)
+        order = np.argsort(finding.rows, kind="stable")
+        rows, scores = np.asarray(finding.rows, np.int64)[order], scores[order]
+        if not len(rows):
+            continue
+        at = np.minimum(np.searchsorted(rows, said.row), len(rows) - 1)
+        doubt = np.maximum(doubt, np.where(rows[at] == said.row, scores[at], 0.0))
+    place = np.flatnonzero((doubt > 0) & ~said.tie & ~np.isnan(said.prob))
+    return place, doubt[place]
+
+
+def _relabelled(old: Judgement, wrong: float, how: str, name: str) -> Judgement:
+    stated = old.value if old.value is not None else {"first": 1.0, "second": 0.0}.get(old.outcome or "", 0.5)
+    prob = 1 - stated if how == "hard" else (1 - wrong) * stated + wrong * (1 - stated)
+    outcome = old.outcome
+    if how == "hard" and outcome in ("first", "second"):
+        outcome = "second" if outcome == "first" else "first"
+    return Judgement(
+        "comparison",
+        on=old.on,
+        by=DOCTOR,
+        value=prob,
+        outcome=outcome if how == "hard" else None,
+        criterion=old.criterion,
+        note=f"{name}; was {stated:g} by {old.by or 'unknown'}",
+    )
+
+
+def _same(
+    table: TextTable, row: NDArray[np.int64], one: NDArray[np.int64], other: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    a, b = table.place(row, one), table.place(row, other)
+    known = (a >= 0) & (b >= 0) & (one != other)
+    found = np.zeros(len(row), bool)
+    found[known] = table.digest[a[known]] == table.digest[b[known]]
+    return found
+
+
+def _judged_otherwise(case: Case) -> NDArray[np.int64]:
+    """Rows with ratings, rankings or labels."""
+    views = (case.feedback.ratings(), case.feedback.rankings(), case.feedback.labels())
+    return np.concatenate([view.select("row").arrow().column("row").to_numpy() for view in views])
+
+
+def _by_row(rows: NDArray[np.int64], places: NDArray[np.int64]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for row, place in zip(rows.tolist(), places.tolist(), strict=True):
+        found.setdefault(row, []).append(place)
+    return found
