@@ -18,6 +18,7 @@ install: .venv/.synced
 
 .venv/.bench: .venv/.synced
 	$(PIP) '.[bench]'
+	$(PIP) --no-deps arena-rank==0.1.1  # it pins older versions of NumPy and JAX, but runs with these
 	touch $@
 
 .venv/.docs: .venv/.synced

@@ -23,6 +23,7 @@ from benchmarks.harness import keep
 
 GPU = os.environ.get("DPO_GPU") == "1"  # set by benchmarks/gpu.sh: bfloat16, 0.5 B parameters, vocabulary of 128 k
 SEED, VOCABULARY = 0, 131_072 if GPU else 32_768
+MICRO_BATCH = 16_384 if GPU else 900  # tokens; a longer group stands alone
 FIRST = 8  # words from this id on; the ids below are special
 
 
@@ -48,9 +49,10 @@ SHAPES = {
 }
 SHAPES["dpo-curve"] = Shape(12, (9, 6), 4, ((0, 1),))  # tiny, for the loss curves; no race
 SIDES: dict[str, dict[str, Any]] = {
-    "ours": {},  # reference log-probabilities from the cache
-    "ours-lean": {"checkpointing": True, "return_freed_memory": True},
-    "ours-first": {"reference": True, "checkpointing": True},  # first epoch: the reference is computed in the step
+    # reference log-probabilities from the cache; whole groups in micro-batches, as the trainer cuts a step
+    "ours": {"budget": MICRO_BATCH},
+    "ours-lean": {"budget": MICRO_BATCH, "checkpointing": True, "return_freed_memory": True},
+    "ours-first": {"budget": MICRO_BATCH, "reference": True},  # first epoch: the reference is computed in the step
     "trl-best": {"precompute_ref_log_probs": True, "gradient_checkpointing": False},
     "trl-defaults": {},  # checkpointing on, the reference computed in every step
 }
@@ -122,6 +124,7 @@ def ours(name: str, options: dict[str, Any], steps: int) -> None:
     from zermelo.policies.engine import group_logprobs
     from zermelo.policies.groups import TokenGroup, TokenGroups, TokenResponse
     from zermelo.policies.memory import return_freed_memory
+    from zermelo.policies.packing import microbatches
 
     if options.get("return_freed_memory"):
         return_freed_memory()
@@ -140,12 +143,11 @@ def ours(name: str, options: dict[str, Any], steps: int) -> None:
     ]
     device = "cuda" if GPU else "cpu"
     pairs = torch.tensor(shape.pairs, device=device)
-    lengths = torch.tensor(shape.lengths * shape.groups)
-    index = torch.arange(len(lengths)).repeat_interleave(lengths).to(device)
+    one = torch.arange(len(shape.lengths)).repeat_interleave(torch.tensor(shape.lengths)).to(device)  # response of token
 
     def sequence(logps: Any) -> Any:
-        n = shape.groups * len(shape.lengths)
-        return logps.new_zeros(n).index_add(0, index, logps).view(shape.groups, -1)
+        of_group = logps.view(-1, len(one))  # [G, tokens of a group]
+        return logps.new_zeros(len(of_group), len(shape.lengths)).index_add(1, one, of_group)
 
     def reference(batch: TokenGroups, of: Any) -> Any:
         return sequence(group_logprobs(of, batch, grad=False).logps)
@@ -156,15 +158,19 @@ def ours(name: str, options: dict[str, Any], steps: int) -> None:
     for step, batch in enumerate(batches):
         _turn()
         began = time.perf_counter()
-        ref = reference(batch, start) if start else stored[step]
-        margin = sequence(group_logprobs(policy, batch, checkpointing=checkpointing).logps) - ref
-        win, lose = margin[:, pairs[:, 0]], margin[:, pairs[:, 1]]
-        loss = softplus(-0.1 * (win - lose)).mean()
-        loss.backward()
+        total = 0.0
+        for part in microbatches(batch, options.get("budget", 10**9)):
+            some = batch.subset(part)
+            ref = reference(some, start) if start else stored[step][part]
+            margin = sequence(group_logprobs(policy, some, checkpointing=checkpointing).logps) - ref
+            win, lose = margin[:, pairs[:, 0]], margin[:, pairs[:, 1]]
+            loss = softplus(-0.1 * (win - lose)).sum() / shape.n_pairs
+            loss.backward()
+            total += loss.item()
         torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
-        _say(loss=loss.item(), seconds=time.perf_counter() - began, **_device_peak())
+        _say(loss=total, seconds=time.perf_counter() - began, **_device_peak())
 
 
 def trl(name: str, options: dict[str, Any], steps: int) -> None:
@@ -234,6 +240,8 @@ def trl(name: str, options: dict[str, Any], steps: int) -> None:
         )
         trainer = DPOTrainer(
             model=model(name),
+            # a model that came from no folder cannot be loaded a second time by the trainer itself
+            ref_model=None if options.get("precompute_ref_log_probs") else model(name),
             args=settings,
             train_dataset=Dataset.from_list(rows),
             processing_class=tokenizer,
