@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CLAIM"]
 
-PROMPTS, WORDS, FILLERS, NOISE, LENGTHS = 50, 8, 10, 0.2, (0, 3, 12)
+LENGTHS = (0, 3, 12)
 PAIRS, ALONE, BETA, STEPS, LR = 200, 30, 0.1, 20, 0.3
 
 
@@ -39,22 +39,18 @@ def run(seed: int) -> Mapping[str, float]:
     import torch
     from scipy.stats import spearmanr
 
-    from zermelo.claims.benches import TinyPolicy, fit, imitate
+    from zermelo.claims.benches import fit
+    from zermelo.claims.shared_suffix import SharedSuffix, alone
     from zermelo.objectives import DPO
     from zermelo.objectives.diagnostics import entanglement
 
     torch.set_num_threads(1)
-    rng = torch.Generator().manual_seed(seed)
-    vocabulary = 1 + WORDS + FILLERS
-    template = torch.randint(1 + WORDS, vocabulary, (PROMPTS, 12), generator=rng)
-    start = TinyPolicy(vocabulary, PROMPTS, 14, seed=seed)
-    start = imitate(start, _corpus(3000, template, rng), steps=400, lr=1e-2, seed=seed)
-    half = torch.tensor([0, WORDS // 2])  # words of the first half are good, the others bad
-    sides = half + torch.randint(WORDS // 2, (PROMPTS, 2), generator=rng)
+    world = SharedSuffix(seed)
+    start = world.start()
     figures: dict[str, float] = {}
     score, shares, normalised = [], [], []
     for length in LENGTHS:
-        pairs = _pairs(length, template, sides, rng)
+        pairs = world.pairs(PAIRS, length)
         g = _gradients(start, pairs)
         win, lose = g[0::2], g[1::2]
         found = entanglement((win * lose).sum(1), (win**2).sum(1), (lose**2).sum(1))
@@ -67,9 +63,9 @@ def run(seed: int) -> Mapping[str, float]:
         score += share[:ALONE].tolist()
         for number in range(ALONE):
             one = pairs[torch.tensor([2 * number, 2 * number + 1])]
-            up, down = _alone(start, one, normalise=False)
+            up, down = alone(start, one, beta=BETA, steps=STEPS, lr=LR)
             shares.append(up / (up - down))
-            up, down = _alone(start, one, normalise=True)
+            up, down = alone(start, one, beta=BETA, steps=STEPS, lr=LR, normalise=True)
             normalised.append(up > 0 > down)
     figures["cosine_step_short"] = figures["cosine_3"] - figures["cosine_0"]
     figures["cosine_step_long"] = figures["cosine_12"] - figures["cosine_3"]
@@ -81,48 +77,6 @@ def run(seed: int) -> Mapping[str, float]:
     return figures
 
 
-def _texts(word: torch.Tensor, prompt: torch.Tensor, suffix: torch.Tensor, length: torch.Tensor) -> Texts:
-    """Texts of one word, the first tokens of a suffix [N, 12], and the end."""
-    import torch
-
-    from zermelo.claims.benches import END, Texts
-
-    tokens = torch.full((len(prompt), 14), -1)
-    tokens[:, 0] = word
-    tokens[:, 1:13] = torch.where(torch.arange(12) < length.unsqueeze(1), suffix, torch.full_like(suffix, -1))
-    tokens[torch.arange(len(prompt)), 1 + length] = END
-    return Texts(prompt, tokens)
-
-
-def _suffix(prompt: torch.Tensor, template: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    import torch
-
-    wanted = template[prompt]
-    other = torch.randint(1 + WORDS, 1 + WORDS + FILLERS, wanted.shape, generator=rng)
-    return torch.where(torch.rand(wanted.shape, generator=rng) < NOISE, other, wanted)
-
-
-def _corpus(n: int, template: torch.Tensor, rng: torch.Generator) -> Texts:
-    """Texts of all lengths; every prompt has its own frequencies of words."""
-    import torch
-
-    frequency = torch.randn(PROMPTS, WORDS, generator=rng).softmax(-1)
-    prompt = torch.randint(PROMPTS, (n,), generator=rng)
-    word = 1 + torch.multinomial(frequency[prompt], 1, generator=rng).squeeze(1)
-    length = torch.tensor(LENGTHS)[torch.randint(len(LENGTHS), (n,), generator=rng)]
-    return _texts(word, prompt, _suffix(prompt, template, rng), length)
-
-
-def _pairs(length: int, template: torch.Tensor, sides: torch.Tensor, rng: torch.Generator) -> Texts:
-    """Pairs that share the suffix: the prompt's good word and its bad one, `sides` [X, 2]."""
-    import torch
-
-    prompt = torch.randint(PROMPTS, (PAIRS,), generator=rng)
-    suffix = _suffix(prompt, template, rng).repeat_interleave(2, 0)
-    word = 1 + sides[prompt].reshape(-1)
-    return _texts(word, prompt.repeat_interleave(2), suffix, torch.full((2 * PAIRS,), length))
-
-
 def _gradients(policy: TinyPolicy, texts: Texts) -> torch.Tensor:
     """∇ log π(y) of every text, all parameters flat. [N, parameters]"""
     import torch
@@ -130,32 +84,6 @@ def _gradients(policy: TinyPolicy, texts: Texts) -> torch.Tensor:
     weights, sums = list(policy.parameters()), policy.sums(texts)
     rows = [torch.autograd.grad(one, weights, retain_graph=True) for one in sums]
     return torch.stack([torch.cat([part.reshape(-1) for part in row]) for row in rows])
-
-
-def _alone(start: TinyPolicy, pair: Texts, *, normalise: bool) -> tuple[float, float]:
-    """Changes of both log-probabilities by SGD on one pair."""
-    import torch
-
-    from zermelo.claims.benches import sequence_batch
-    from zermelo.objectives import DPO, NormalisedDPO
-
-    policy, rule = start.copy(), NormalisedDPO(beta=BETA)
-    named = dict(policy.named_parameters())
-    with torch.no_grad():
-        ref, before = start.logps(pair), start.sums(pair)
-    for _ in range(STEPS):
-        losses = (rule if normalise else DPO(beta=BETA))(sequence_batch(policy, pair, ref))
-        parts = {}
-        for item in losses:
-            found = torch.autograd.grad(item.each.mean(), list(named.values()), retain_graph=True)
-            parts[item.name] = dict(zip(named, found, strict=True))
-        step = rule.gradient_rule(parts) if normalise else parts["dpo"]
-        with torch.no_grad():
-            for name, weight in named.items():
-                weight.sub_(LR * step[name])
-    with torch.no_grad():
-        up, down = (policy.sums(pair) - before).tolist()
-    return up, down
 
 
 def verdict(summary: Summary) -> Verdict:
