@@ -34,6 +34,9 @@ app = typer.Typer(
 )
 
 
+FIX_SCHEMA = "zermelo.doctor.fix.1"
+
+
 class Limit(StrEnum):
     """From which severity on a finding is a failure."""
 
@@ -97,6 +100,64 @@ def examine(
             raise error
         print(error, file=sys.stderr)
         raise typer.Exit(error.exit_code)
+
+
+@app.command()
+def fix(
+    files: list[str] = FILES,
+    apply: str = typer.Option(..., "--apply", metavar="FIX,...", help="Remedies in order; `doctor fixes` lists them."),
+    output: str = typer.Option(..., "-o", "--output", metavar="FILE", help="The mended data; native where .parquet."),
+    encoder: str = ENCODER,
+    benchmark: list[str] = BENCHMARKS,
+    sample: int = typer.Option(None, "--sample", min=100, help="Most pairs whose texts are probed; all by default."),
+    form: str = FORM,
+    columns: str = COLUMNS,
+    skip_bad: bool = SKIP,
+    seed: int = SEED,
+    as_json: bool = typer.Option(False, "--json", help="What each remedy did, as one JSON object on stdout."),
+) -> None:
+    """Apply remedies: rows set aside go to OUTPUT.dropped.parquet with the reason; changed rows keep both versions."""
+    from zermelo.doctor.fixes import apply as applied
+    from zermelo.doctor.fixes import dropped_beside, dropped_rows, load_fix
+    from zermelo.feedback.rejects import Rejects, rejects_path
+    from zermelo.report.terminal import print_table
+
+    names = [name.strip() for name in apply.split(",") if name.strip()]
+    for name in names:
+        load_fix(name)
+    with Rejects(rejects_path(output) if skip_bad else None) as rejects:
+        case = _case(files, form, columns, skip_bad, rejects, seed, encoder, benchmark, None, sample or sys.maxsize)
+        refuse_same_file(output, list(case.files))
+        mended, changes = applied(case.feedback, None, names, seed=seed, case=case)
+        mended.write(output)
+        aside = dropped_rows(mended, changes)
+        if aside is not None:
+            aside.write(dropped_beside(output))
+    rows: list[dict[str, Any]] = [change.to_json() for change in changes]
+    if as_json:
+        dropped = None if aside is None else dropped_beside(output)
+        typer.echo(json.dumps({"schema": FIX_SCHEMA, "output": output, "dropped": dropped, "fixes": rows}))
+        return
+    print_table(rows)
+    print(f"written: {output}" + ("" if aside is None else f", {dropped_beside(output)}"), file=sys.stderr)
+
+
+@app.command()
+def fixes(as_json: bool = typer.Option(False, "--json", help="A list on stdout.")) -> None:
+    """List the remedies."""
+    from zermelo.doctor.fixes import FIXES, load_fix
+    from zermelo.report.terminal import print_table
+
+    rows: list[dict[str, Any]] = [
+        {"fix": name, "what it does": (type(load_fix(name)).__doc__ or "").partition("\n")[0]}
+        for name in FIXES
+        if name != "drop-flagged"
+    ]
+    rows.append({"fix": "drop-flagged:AUDIT", "what it does": "Sets aside the rows that an audit names."})
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    print_table(rows)
 
 
 @app.command()
