@@ -69,16 +69,18 @@ def run(seed: int) -> Mapping[str, float]:
     objectives = {"dpo": DPO(beta=0.1), "no_reference": CPO(beta=0.1, alpha=0.0), "simpo": SimPO(beta=2.0, gamma=0.5)}
     for name, objective in objectives.items():
         policy = copy.deepcopy(base)
-        now = seen(policy)
-        for turn in range(STEPS // EVERY):
-            train(policy, objective, some(data, ref), steps=EVERY, lr=LR, seed=1000 * seed + turn)
-            last, now = now, seen(policy)
-            if now[0] >= GOAL:
-                part = (GOAL - last[0]) / (now[0] - last[0])
-                now = GOAL, last[1] + part * (now[1] - last[1])
-                break
-        figures[f"{name}_quality"], figures[f"{name}_growth"] = now[0], now[1] / before - 1
-        figures[f"{name}_steps"] = EVERY * (turn + 1)
+        path = [seen(policy)]
+
+        def there(now: WindowLM, path: list[tuple[float, float]] = path) -> bool:
+            path.append(seen(now))
+            return path[-1][0] >= GOAL
+
+        taken = train(policy, objective, some(data, ref), steps=STEPS, lr=LR, seed=seed, every=EVERY, until=there)
+        (share, length), (last_share, last_length) = path[-1], path[-2]
+        if share >= GOAL:
+            length = last_length + (GOAL - last_share) / (share - last_share) * (length - last_length)
+        figures[f"{name}_quality"], figures[f"{name}_growth"] = min(share, GOAL), length / before - 1
+        figures[f"{name}_steps"] = float(taken)
         with torch.no_grad():
             batch = ragged(policy, fresh)
             for kind, pool in {"mean": batch.response_mean, "sum": batch.response_sum}.items():

@@ -202,22 +202,28 @@ def train(
     steps: int,
     lr: float,
     seed: int,
-) -> WindowLM:
-    """Adam on freshly drawn batches, in place; returns the policy.
+    every: int = 0,
+    until: Callable[[WindowLM], bool] = lambda _: False,
+) -> int:
+    """Adam on freshly drawn batches, in place; returns the steps taken.
 
     Args:
         policy: What is trained.
         objective: Any objective.
         draw: (policy, generator) → the step's batch.
-        steps: Steps.
+        steps: Steps at most.
         lr: Learning rate.
         seed: Seeds the generator.
+        every: Look every so many steps whether to stop; 0: never.
+        until: Policy → stop.
     """
     rng = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.Adam([weight for weight in policy.parameters() if weight.requires_grad], lr=lr)
-    for _ in range(steps):
+    for step in range(1, steps + 1):
         take_step(policy, optimiser, objective, draw(policy, rng))
-    return policy
+        if every and step % every == 0 and until(policy):
+            return step
+    return steps
 
 
 @torch.no_grad()
