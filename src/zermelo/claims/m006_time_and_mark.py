@@ -9,7 +9,7 @@ is to be gained; (c) a Hawkes process of two marks, simulated by thinning, whose
 independent model has one gap density for both marks.
 
 Rule, written before the run: reproduced where in (a) the held-out likelihood rises by at least 0.15 nat an event and
-the accuracy of marks given the gap by 0.10 or more, in (b) the difference of likelihood is below 0.02 in size, and in (c)
+the accuracy of marks given the gap by 0.10 or more, in (b) the likelihoods differ by less than 0.02, and in (c)
 the likelihood rises, each with its whole interval over seeds; partly where (a) and (b) hold; else not reproduced. Given
 the gap, the independent model has nothing to use: accuracy without the gap is reported beside it.
 """
