@@ -167,7 +167,9 @@ def _known(findings: Sequence[Finding] | Diagnosis | None) -> dict[str, Sequence
     known: dict[str, Sequence[Finding]] = {}
     said: Sequence[Finding] = ()
     if isinstance(findings, Diagnosis):
-        known = {item.audit: [] for item in (*findings.passed, *findings.skipped)}
+        known = dict.fromkeys(
+            [*(item.audit for item in findings.passed), *(item.audit for item in findings.skipped)], ()
+        )
         said = findings.findings
     elif findings is not None:
         said = findings
