@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from zermelo.doctor.geometry.vectors import Points
     from zermelo.doctor.scan import TextTable
     from zermelo.feedback import Feedback
     from zermelo.feedback.view import View
@@ -178,6 +179,13 @@ class Case:
     def sample(self) -> PairTexts:
         """At most `n_pairs` preferences with their texts, drawn without replacement, in order of the rows."""
         return _with_texts(self, self.n_pairs)
+
+    @cached_property
+    def points(self) -> Points | None:
+        """Answers of a sample as points with their nearest neighbours; None where there are too few."""
+        from zermelo.doctor.geometry.vectors import points_of
+
+        return points_of(self)
 
     def pair_texts(self, index: NDArray[np.int64]) -> PairTexts:
         """The texts of some pairs, by place in `pairs`."""

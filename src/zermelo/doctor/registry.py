@@ -12,6 +12,9 @@ __all__ = ["AUDITS", "audits", "load_audit"]
 
 AUDITS: dict[str, str] = {
     "structure.empty": "doctor.structure.empty:Empty",
+    "structure.imbalance": "doctor.geometry.imbalance:Imbalance",
+    "structure.outliers": "doctor.geometry.outliers:Outliers",
+    "structure.order": "doctor.geometry.order:Order",
 }
 
 
