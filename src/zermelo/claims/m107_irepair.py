@@ -135,6 +135,6 @@ CLAIM = Claim(
     run=run,
     verdict=verdict,
     rule="reproduced: IRepair − 0.8 × all blocks < 0 and IRepair − DPO < 0 with their intervals; partly: one of them",
-    notes="on one seed IRepair left 4 % after 400 steps, so that the rule says no, although its loss is below DPO's on all; "
+    notes="on one seed IRepair left 4 % after 400 steps, so the rule says no, though its loss is below DPO's on all; "
     "`kept` is the block chosen once, by the repair loss at the start",
 )

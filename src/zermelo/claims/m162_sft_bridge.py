@@ -15,15 +15,12 @@ of the difference; partly where one of them is, or where the best rate is above 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from zermelo.claims.protocol import Claim, Summary, Verdict
 
 __all__ = ["CLAIM"]
 
-TOPICS, WORDS, IDS, LENGTH = 6, 4, 20, 6
-FIRST_WORD, FIRST_TOPIC = 2, 2 + TOPICS * WORDS
-FIRST_ID = FIRST_TOPIC + TOPICS
 BEST = 2e-3  # by held-out likelihood after SFT, on seeds 1 and 2
 
 
@@ -34,55 +31,28 @@ def run(seed: int) -> Mapping[str, float]:
 
     import torch
 
-    from zermelo.claims.sequence_bench import Texts, WindowLM, frozen, ragged, sample, texts_of, train
-    from zermelo.objectives import DPO, FSFT, SFT, RaggedBatch
+    from zermelo.claims.sequence_bench import WindowLM, frozen, ragged, sample, train
+    from zermelo.claims.topic_world import Topics, drawer
+    from zermelo.objectives import DPO, FSFT, SFT
 
     torch.set_num_threads(1)
-    rng = random.Random(seed)
-
-    def prompt() -> list[int]:
-        return [FIRST_TOPIC + rng.randrange(TOPICS), FIRST_ID + rng.randrange(IDS), FIRST_ID + rng.randrange(IDS)]
-
-    def written(ask: list[int], share: float) -> list[int]:
-        topic = ask[0] - FIRST_TOPIC
-        return [
-            FIRST_WORD + WORDS * (topic if rng.random() < share else rng.randrange(TOPICS)) + rng.randrange(WORDS)
-            for _ in range(LENGTH)
-        ]
-
-    def corpus(n: int, share: float) -> Texts:
-        asks = [prompt() for _ in range(n)]
-        return texts_of(asks, [written(ask, share) for ask in asks], room=LENGTH + 1)
-
-    def reward(texts: Texts) -> torch.Tensor:
-        topic = texts.tokens[:, :1] - FIRST_TOPIC
-        on = (texts.responses >= FIRST_WORD) & ((texts.responses - FIRST_WORD) // WORDS == topic)
-        return on.sum(1) / LENGTH
-
-    def some(of: Texts, ref: WindowLM | None, n: int, each: int) -> Callable[[WindowLM, torch.Generator], RaggedBatch]:
-        def draw(policy: WindowLM, rng: torch.Generator) -> RaggedBatch:
-            pick = torch.randint(len(of) // each, (n,), generator=rng)
-            rows = (each * pick[:, None] + torch.arange(each)).flatten()
-            return ragged(policy, of.take(rows), ref=ref)
-
-        return draw
-
-    base = WindowLM(FIRST_ID + IDS, window=9, hidden=64, seed=seed)
-    train(base, SFT(of="all"), some(corpus(4000, 0.3), None, 64, 1), steps=500, lr=3e-3, seed=seed)
+    rng, world = random.Random(seed), Topics()
+    base = WindowLM(world.vocab, window=9, hidden=64, seed=seed)
+    train(base, SFT(of="all"), drawer(world.corpus(4000, 0.3, rng), 64), steps=500, lr=3e-3, seed=seed)
     start = frozen(base)
-    demos, fresh = corpus(200, 0.7), corpus(1000, 0.7)
+    demos, fresh = world.corpus(200, 0.7, rng), world.corpus(1000, 0.7, rng)
     draws = torch.Generator().manual_seed(seed)
-    asks = corpus(600, 0.0).tokens[:, :3].repeat_interleave(2, 0)
-    pairs = sample(base, asks, room=LENGTH + 1, rng=draws)
-    one, two = reward(pairs).reshape(-1, 2).unbind(1)
+    asks = world.corpus(600, 0.0, rng).tokens[:, :3].repeat_interleave(2, 0)
+    pairs = sample(base, asks, room=world.room, rng=draws)
+    one, two = world.worth(pairs).reshape(-1, 2).unbind(1)
     first = torch.rand(len(one), generator=draws) < torch.sigmoid(8 * (one - two))
     rows = torch.arange(len(pairs)).reshape(-1, 2)
     pairs = pairs.take(torch.where(first[:, None], rows, rows.flip(1)).flatten())
-    tests = corpus(1000, 0.0).tokens[:, :3]
+    tests = world.corpus(1000, 0.0, rng).tokens[:, :3]
 
     def seen(policy: WindowLM) -> float:
-        drawn = sample(policy, tests, room=LENGTH + 1, rng=torch.Generator().manual_seed(seed))
-        return float(reward(drawn).mean())
+        drawn = sample(policy, tests, room=world.room, rng=torch.Generator().manual_seed(seed))
+        return float(world.worth(drawn).mean())
 
     def gaps(policy: WindowLM) -> tuple[float, float]:
         with torch.no_grad():
@@ -98,10 +68,10 @@ def run(seed: int) -> Mapping[str, float]:
     }
     for name, (objective, lr) in arms.items():
         tuned = copy.deepcopy(base)
-        train(tuned, objective, some(demos, start, 20, 1), steps=30, lr=lr, seed=seed)
+        train(tuned, objective, drawer(demos, 20, ref=start), steps=30, lr=lr, seed=seed)
         figures[f"{name}_kl"], figures[f"{name}_nll"] = gaps(tuned)
         figures[f"{name}_sft_reward"] = seen(tuned)
-        train(tuned, DPO(beta=0.1), some(pairs, frozen(tuned), 32, 2), steps=60, lr=1e-3, seed=seed)
+        train(tuned, DPO(beta=0.1), drawer(pairs, 32, ref=frozen(tuned), each=2), steps=60, lr=1e-3, seed=seed)
         figures[f"{name}_reward"] = seen(tuned)
     figures["half_gain"] = figures["half_reward"] - figures["best_reward"]
     figures["pearson_gain"] = figures["pearson_reward"] - figures["best_reward"]
