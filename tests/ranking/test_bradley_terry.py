@@ -159,3 +159,15 @@ def test_probabilities_are_refused_by_models_of_ties() -> None:
     with pytest.raises(SettingError, match="declared ties"):
         BradleyTerry(ties="davidson").fit(soft)
     assert np.isfinite(BradleyTerry().fit(soft).rating).all()
+
+
+def test_ranges_of_equal_players_hardly_ever_exclude_a_rank() -> None:
+    wrong = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        a = rng.integers(0, 10, 500)
+        b = (a + rng.integers(1, 10, 500)) % 10
+        found = BradleyTerry().fit(count(a, b, (rng.random(500) < 0.5).astype(float), players=list("abcdefghij")))
+        _, best, worst = found.ranks()
+        wrong += int(((best > 1) | (worst < 10)).sum())
+    assert 0 < wrong / 3000 <= 0.05  # the bound over nine opponents is cautious, but no empty promise
