@@ -60,13 +60,13 @@ def test_both_orders_average_and_say_where_they_disagree() -> None:
 
 
 def test_six_gold_votes_are_one_by_majority_and_even_ones_a_tie() -> None:
-    votes = [[1, 1, 1, 1, 0, 0], [1, 1, 1, 0, 0, 0], [0, 0.5, 0.5, 0, 1, 0], [np.nan] * 6]
-    np.testing.assert_array_equal(majority(votes), [1, 0.5, 0, np.nan])
+    votes = [[1, 1, 1, 1, 0, 0], [1, 1, 1, 0, 0, 0], [0, 0.5, 0.5, 0, 1, 0], [np.nan] * 6, [0.9, 0.4, 0.4] * 2]
+    np.testing.assert_array_equal(majority(votes), [1, 0.5, 0, np.nan, 0])
 
 
 def test_prompts_without_a_verdict_are_counted() -> None:
-    found = FEW.measure([1, np.nan, 0], [[1, 0, 1], [1, 1, 1], [0, np.nan, 0]])
-    assert (found.n, found.left_out) == (2, 1)
+    found = FEW.measure([1, np.nan, 0, 1], [[1, 0, 1], [1, 1, 1], [0, np.nan, 0], [np.nan] * 3])
+    assert (found.n, found.left_out) == (2, 2)
     assert found.to_json()["dbg"]["value"] == 0
     assert len(found.table()) == 3
     assert "DBG" in found.to_html()

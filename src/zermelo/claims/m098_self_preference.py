@@ -79,5 +79,5 @@ CLAIM = Claim(
     run=run,
     verdict=verdict,
     rule="DBG within ± 4 without a bonus at every gap, the naive score moves by > 25, and DBG rises with the bonus",
-    notes="a judge noisier than the majority of gold votes is pulled to 50 %, which DBG reads as preference against the gap",
+    notes="a judge noisier than the majority of gold votes is pulled to 50 %, and DBG counts that",
 )
