@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from zermelo.claims.benches import (
     END,
     Texts,
     TinyPolicy,
+    accuracy,
     filler_pairs,
     fit,
     imitate,
@@ -110,3 +113,9 @@ def test_filler_pairs_are_confounded_as_asked() -> None:
     assert float((win > lose).double().mean()) == pytest.approx(0.75, abs=0.025)
     assert bool(((pairs.tokens == END).sum(1) == 1).all())
     assert (int(pairs.lengths.min()), int(pairs.lengths.max())) == (4, 14)
+
+
+def test_accuracy_is_the_probability_of_the_right_first_token() -> None:
+    policy = TinyPolicy(6, 4, 3, hidden=5, seed=8)
+    right = [by_hand(policy, prompt, [prompt % 2 + 1])[0] for prompt in range(4)]
+    assert accuracy(policy, answers=2) == pytest.approx(sum(math.exp(value) for value in right) / 4, abs=1e-6)

@@ -24,6 +24,7 @@ __all__ = [
     "END",
     "Texts",
     "TinyPolicy",
+    "accuracy",
     "filler_pairs",
     "fit",
     "imitate",
@@ -253,18 +254,27 @@ def imitate(policy: TinyPolicy, texts: Texts, *, steps: int, lr: float, size: in
     return policy
 
 
+@torch.no_grad()
+def accuracy(policy: TinyPolicy, *, answers: int = 10) -> float:
+    """Probability that the first token is the right answer in the world of `filler_pairs`, the mean over prompts."""
+    prompt = torch.arange(len(policy.prompt))
+    first = policy.logits(Texts(prompt, torch.zeros(len(prompt), 1, dtype=torch.long)))[:, 0].softmax(-1)
+    return float(first[prompt, prompt % answers + 1].mean())
+
+
 def filler_pairs(
     n: int,
     *,
     seed: int,
     answers: int = 10,
+    prompts: int | None = None,
     filler: int = 5,
     shortest: int = 2,
     longest: int = 12,
     right: float = 0.9,
     longer: float = 0.75,
 ) -> Texts:
-    """Pairs of an answer token, filler tokens and the end; answer d + 1 is right for prompt d.
+    """Pairs of an answer token, filler tokens and the end; token d % `answers` + 1 is the right answer to prompt d.
 
     One side of each pair is right and one wrong, one longer and one shorter. Tokens: 0 end, 1…`answers` answers, then
     `filler` fillers, drawn uniformly.
@@ -272,7 +282,8 @@ def filler_pairs(
     Args:
         n: Pairs.
         seed: Of everything random.
-        answers: Prompts, and answers.
+        answers: Kinds of answer.
+        prompts: Number of prompts; as many as answers by default.
         filler: Kinds of filler.
         shortest: Fewest filler tokens.
         longest: Most filler tokens.
@@ -284,8 +295,8 @@ def filler_pairs(
     def chance(p: float) -> Tensor:
         return torch.rand(n, generator=rng) < p
 
-    prompt = torch.randint(answers, (n,), generator=rng)
-    good = prompt + 1
+    prompt = torch.randint(answers if prompts is None else prompts, (n,), generator=rng)
+    good = prompt % answers + 1
     bad = (prompt + torch.randint(1, answers, (n,), generator=rng)) % answers + 1
     one = torch.randint(shortest, longest + 1, (n,), generator=rng)
     width = longest - shortest + 1
