@@ -7,7 +7,7 @@ writing.py     write_groups: groups to a file of any format
 suspicions.py  why a group is suspicious
 dataset.py     Feedback: groups read lazily, selections, joins, splits
 views.py       what each view holds (view.py, pairs.py, outcomes.py; bare.py for bare battles)
-curricula.py   the order of pairs: stages from easy to hard
+curricula.py   the order of pairs: stages from easy to hard; answer_curriculum.py: weights for re-rankers
 journal.py     finished units of an interrupted run
 """
 
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from zermelo.lazy import attach
 
 if TYPE_CHECKING:
+    from zermelo.feedback.answer_curriculum import AnswerCurriculum
     from zermelo.feedback.bare import read_battles
     from zermelo.feedback.curricula import pair_curriculum, stage_groups
     from zermelo.feedback.dataset import Feedback
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from zermelo.feedback.writing import WriteReport, write_groups
 
 __all__ = [
+    "AnswerCurriculum",
     "Feedback",
     "Format",
     "Group",
@@ -59,6 +61,7 @@ __all__ = [
 __getattr__, __dir__ = attach(
     __name__,
     {
+        "AnswerCurriculum": "answer_curriculum",
         "Feedback": "dataset",
         "Format": "protocol",
         "Preference": "preferences",
