@@ -28,15 +28,16 @@ def test_the_shares_of_flips_add_up(rows) -> None:
 
 
 def test_a_small_table_is_counted_as_by_hand() -> None:
-    #         stays  harmful  helpful  neutral  unparsed
-    plain = [0, 0, 1, 1, 0]
-    cued = [0, 1, 0, 2, np.nan]
-    found = FEW.measure(plain, cued, [0] * 5, [1, 1, 1, 2, 1], again=[0, 1, 1, np.nan, 0])
-    assert (found.n, found.left_out) == (4, 1)
-    assert [found.harmful.value, found.helpful.value, found.neutral.value, found.robust.value] == [0.25] * 4
-    assert found.harm.value == pytest.approx(1 / 2)
-    assert found.pull.value == pytest.approx((1 + 1) / 4 - 1 / 4)  # 1, 2 with the cue; 1 (third item) without
-    assert found.unrest.value == pytest.approx(1 / 3)
+    #        stays, stays, harmful, helpful, neutral, unparsed
+    plain = [0, 0, 0, 1, 1, 0]
+    cued = [0, 0, 1, 0, 2, np.nan]
+    found = FEW.measure(plain, cued, [0] * 6, [1, 1, 1, 1, 2, 1], again=[0, 0, 1, 1, np.nan, 0])
+    assert (found.n, found.left_out) == (5, 1)
+    assert [found.harmful.value, found.helpful.value, found.neutral.value] == [0.2] * 3
+    assert found.robust.value == pytest.approx(0.4)
+    assert found.harm.value == pytest.approx(1 / 3)
+    assert found.pull.value == pytest.approx(2 / 5 - 1 / 5)  # third and fifth with the cue, the fourth without
+    assert found.unrest.value == pytest.approx(1 / 4)
 
 
 def test_a_planted_cue_gives_the_robust_rate_of_its_probabilities() -> None:
