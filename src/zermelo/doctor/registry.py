@@ -15,6 +15,8 @@ AUDITS: dict[str, str] = {
     "structure.imbalance": "doctor.geometry.imbalance:Imbalance",
     "structure.outliers": "doctor.geometry.outliers:Outliers",
     "structure.order": "doctor.geometry.order:Order",
+    "noise.groups": "doctor.geometry.groups:Groups",
+    "noise.labels": "doctor.noise.labels:Labels",
 }
 
 
