@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "reward": ("zermelo.cli.reward:app", "Reward models: train on pairs, score groups.", "Train"),
     "merge": ("zermelo.cli.merge:merge", "Fold an adapter into its base model.", "Train"),
     "align": ("zermelo.cli.align:align", "Train a policy on preference data, with any objective.", "Train"),
+    "compare": ("zermelo.cli.compare:compare", "Compare objectives on the same data, prompts and seeds.", "Train"),
     "worlds": ("zermelo.cli.worlds:app", "Embedded tasks and their tiny models: list, sample, train.", "Reference"),
     "evaluate": ("zermelo.cli.evaluate:evaluate", "Say what judged groups tell about the systems in them.", "Evaluate"),
     "methods": ("zermelo.cli.methods:methods", "List the published methods and what is done of each.", "Reference"),

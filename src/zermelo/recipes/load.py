@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -18,27 +18,30 @@ __all__ = ["load_recipe", "parse_overrides", "shipped"]
 
 STEPS = ("sample", "judge", "inject", "pairs", "reward", "select", "evaluate")
 Path_ = tuple[str | int, ...]
+Made = TypeVar("Made", bound=Recipe)
 
 
-def shipped() -> dict[str, Path]:
-    """name → path of the recipes that come with the package."""
-    folder = Path(str(files(__package__))) / "shipped"
+def shipped(kind: str = "") -> dict[str, Path]:
+    """name → path of the recipes that come with the package; `compare`: of the comparisons."""
+    folder = Path(str(files(__package__))) / "shipped" / kind
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, kind: type[Made] = Recipe) -> Made:  # type: ignore[assignment]
     """Read, override and validate a recipe.
 
     Args:
         source: A YAML file, or the name of a shipped recipe (`quickstart`).
         overrides: `key=value` with dots (`align.dpo.lr=1e-5`); values are YAML.
+        kind: What it is read as: a recipe, or a comparison.
     Raises:
         SettingError: the file is no YAML, a key is unknown, a value has the wrong type; with file and line.
     """
-    path = shipped().get(str(source), Path(source))
+    known = shipped("" if kind is Recipe else "compare")
+    path = known.get(str(source), Path(source))
     if not path.is_file():
-        guess = nearest(str(source), list(shipped()))
-        hint = f"did you mean `{guess}`?" if guess else "shipped recipes: " + ", ".join(shipped())
+        guess = nearest(str(source), list(known))
+        hint = f"did you mean `{guess}`?" if guess else "shipped: " + ", ".join(known)
         raise SettingError("no-recipe", f"{source}: no such file", hint=hint)
     try:
         text = path.read_text(encoding="utf-8")
@@ -59,9 +62,9 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     for key, value in parse_overrides(overrides):
         _put(raw, key, value)
     try:
-        return Recipe.model_validate(raw)
+        return kind.model_validate(raw)
     except ValidationError as error:
-        raise _explain(error, str(path), _lines(node)) from None
+        raise _explain(error, str(path), _lines(node), kind) from None
 
 
 def parse_overrides(overrides: Sequence[str]) -> list[tuple[tuple[str, ...], Any]]:
@@ -113,14 +116,14 @@ def _lines(node: Any) -> dict[Path_, int]:
     return found
 
 
-def _explain(error: ValidationError, file: str, lines: Mapping[Path_, int]) -> SettingError:
+def _explain(error: ValidationError, file: str, lines: Mapping[Path_, int], kind: type[Recipe]) -> SettingError:
     """The first problem, as one line with its place."""
     first = error.errors()[0]
     path: Path_ = tuple(first["loc"])
     line = next((lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines), None)
     dotted = ".".join(map(str, path)) or "recipe"
     if first["type"] == "extra_forbidden":
-        known = _known_keys(path[:-1])
+        known = _known_keys(path[:-1], kind)
         guess = nearest(str(path[-1]), known)
         advice = f"did you mean `{guess}`?" if guess else "known: " + ", ".join(known)
         return SettingError("unknown-setting", f"{dotted}: no such setting; {advice}", file=file, row=line)
@@ -131,9 +134,9 @@ def _explain(error: ValidationError, file: str, lines: Mapping[Path_, int]) -> S
     return SettingError("bad-setting", f"{dotted}: {message}{got}", file=file, row=line)
 
 
-def _known_keys(path: Path_) -> list[str]:
+def _known_keys(path: Path_, kind: type[Recipe]) -> list[str]:
     """Keys that the settings at a path take."""
-    model: Any = Recipe
+    model: Any = kind
     for part in path:
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             break

@@ -33,8 +33,8 @@ def report(recipe: Recipe, done: Mapping[str, Done], figures: Mapping[str, Any],
     measured = done["evaluate"].figures if "evaluate" in done else {"objectives": {}}
     if measured["objectives"]:
         _results(page, measured)
-    if "align" in done:
-        _training(page, done["align"].figures)
+    if trained := {n: own for step in ("align", "rounds") if step in done for n, own in done[step].figures.items()}:
+        _training(page, trained)
     if measured.get("reward"):
         _reward(page, measured["reward"])
     if "select" in done and "curve" in done["select"].figures:
@@ -48,7 +48,7 @@ def report(recipe: Recipe, done: Mapping[str, Done], figures: Mapping[str, Any],
 
 def _subtitle(recipe: Recipe) -> str:
     source = f"the world {recipe.data.world}" if recipe.data.world else ", ".join(recipe.data.files)
-    return f"{recipe.model} on {source}: {', '.join(recipe.align) or 'no alignment'}."
+    return f"{recipe.model} on {source}: {', '.join(recipe.policies) or 'no alignment'}."
 
 
 def _results(page: Page, measured: Mapping[str, Any]) -> None:

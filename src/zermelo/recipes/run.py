@@ -14,7 +14,7 @@ import os
 import resource
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ from zermelo.errors import SettingError
 from zermelo.progress import Bar, silent
 from zermelo.recipes.schema import Recipe
 
-__all__ = ["Context", "Done", "plan", "run_recipe"]
+__all__ = ["Before", "Context", "Done", "do_steps", "only_run", "plan", "run_recipe", "same_settings", "write_json"]
 
 Figures: TypeAlias = dict[str, Any]
 # step → the function that does it; a step runs where the recipe names it (`always` steps run in every recipe)
@@ -38,10 +38,13 @@ STEPS: dict[str, str] = {
     "pairs": "zermelo.recipes.steps.answers:pairs",
     "reward": "zermelo.recipes.steps.training:reward",
     "align": "zermelo.recipes.steps.training:align",
+    "rounds": "zermelo.recipes.steps.rounds:rounds",
     "select": "zermelo.recipes.steps.select:select",
     "evaluate": "zermelo.recipes.steps.evaluate:evaluate",
 }
 ALWAYS = ("data", "pairs")
+# steps that other commands put together themselves (`compare`)
+OTHERS: dict[str, str] = {"measure": "zermelo.recipes.steps.measure:measure"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,10 @@ class Context:
         out: Folder of this step.
         done: Earlier steps.
         bar: Makes progress bars.
+        say: Told one line per step.
+        key: Content of this step and of all before it.
+        places: Earlier step → folder of the run that holds it, where that is another one.
+        cache: Where embeddings and reference log-probabilities are kept; None = in `root`.
     """
 
     recipe: Recipe
@@ -72,23 +79,55 @@ class Context:
     done: Mapping[str, Done]
     bar: Bar = silent
     say: Callable[[str], None] = field(default=lambda line: None)
+    key: str = ""
+    places: Mapping[str, Path] = field(default_factory=dict)
+    cache: Path | None = None
 
     def file(self, step: str, name: str) -> Path:
         """A file that an earlier step wrote."""
-        return self.root / step / name
+        return self.places.get(step, self.root) / step / name
 
     def latest(self, name: str, *steps: str) -> Path:
         """The file `name` of the last of `steps` that ran."""
         for step in reversed(steps):
-            if step in self.done and (self.root / step / name).exists():
-                return self.root / step / name
+            if step in self.done and self.file(step, name).exists():
+                return self.file(step, name)
         raise FileNotFoundError(name)
+
+    def kept(self, name: str) -> Path:
+        """A folder for what costs much and depends on its content alone."""
+        return (self.cache or self.root) / name
+
+
+@dataclass(frozen=True)
+class Before:
+    """Steps that are done, and where.
+
+    Args:
+        done: Step → figures and cost.
+        places: Step → folder of the run that holds it.
+        key: Content of all of them.
+    """
+
+    done: Mapping[str, Done] = field(default_factory=dict)
+    places: Mapping[str, Path] = field(default_factory=dict)
+    key: str = ""
+
+    def under(self, *parts: Any) -> Before:
+        """The same steps, for something that depends on more than they do (another seed)."""
+        return Before(self.done, self.places, _hash([self.key, *parts]))
 
 
 def plan(recipe: Recipe) -> list[tuple[str, Any]]:
     """The steps that a recipe asks for, in order, with their settings."""
     named = [(step, getattr(recipe, step)) for step in STEPS]
-    return [(step, settings) for step, settings in named if settings or step in ALWAYS]
+    # rounds that sample make their own pairs
+    own = (
+        bool(recipe.rounds) and not recipe.align and not recipe.reward and all(r.sample for r in recipe.rounds.values())
+    )
+    return [
+        (step, settings) for step, settings in named if (settings or step in ALWAYS) and not (own and step == "pairs")
+    ]
 
 
 def run_recipe(
@@ -114,21 +153,45 @@ def run_recipe(
     with only_run(out):
         if fresh:
             _clear(out)
-        _same_recipe(recipe, out)
-        done: dict[str, Done] = {}
-        key = ""
-        steps = plan(recipe)
-        for number, (step, settings) in enumerate(steps, 1):
-            key = _key(key, step, settings, recipe)
-            folder = out / step
-            found = _finished(folder, key)
-            if found is None:
-                say(f"[{number}/{len(steps)}] {step}")
-                found = _do(Context(recipe, out, folder, done, bar, say), step, key)
-            else:
-                say(f"[{number}/{len(steps)}] {step}: done before")
-            done[step] = found
-        return done
+        same_settings(recipe.model_dump(mode="json"), out)
+        return dict(do_steps(recipe, out, plan(recipe), bar=bar, say=say).done)
+
+
+def do_steps(
+    recipe: Recipe,
+    out: Path,
+    steps: Sequence[tuple[str, Any]],
+    *,
+    before: Before = Before(),
+    cache: Path | None = None,
+    twins: Sequence[Path] = (),
+    bar: Bar = silent,
+    say: Callable[[str], None] = lambda line: None,
+) -> Before:
+    """Do steps one after the other, those that are not done yet; returns them with all before.
+
+    Args:
+        recipe: What every step sees.
+        out: Folder in which each step has a folder.
+        steps: Step and its settings, in order.
+        before: Steps done elsewhere that these read.
+        cache: See `Context`.
+        twins: Folders of other runs: a finished step of equal content is taken over from there.
+        bar: Makes progress bars.
+        say: Told one line per step.
+    """
+    done, places, key = dict(before.done), dict(before.places), before.key
+    for number, (step, settings) in enumerate(steps, 1):
+        key = _key(key, step, settings, recipe)
+        folder = out / step
+        found = _finished(folder, key) or _taken_over(folder, key, twins)
+        if found is None:
+            say(f"[{number}/{len(steps)}] {step}")
+            found = _do(Context(recipe, out, folder, done, bar, say, key, places, cache), step, key)
+        else:
+            say(f"[{number}/{len(steps)}] {step}: done before")
+        done[step], places[step] = found, out
+    return Before(done, places, key)
 
 
 @contextmanager
@@ -152,11 +215,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _do(context: Context, step: str, key: str) -> Done:
-    module, _, attribute = STEPS[step].partition(":")
+    module, _, attribute = (STEPS | OTHERS)[step].partition(":")
     work = getattr(importlib.import_module(module), attribute)
     if _stale(context.out, key):
         shutil.rmtree(context.out)
-    context.out.mkdir(exist_ok=True)
+    context.out.mkdir(parents=True, exist_ok=True)
     (context.out / "key").write_text(key)
     spent = context.out / "seconds"  # of earlier, interrupted tries
     before = float(spent.read_text()) if spent.exists() else 0.0
@@ -180,7 +243,11 @@ def _key(before: str, step: str, settings: Any, recipe: Recipe) -> str:
     parts: list[Any] = [before, step, _plain(settings)]
     if step == "data":
         parts += [recipe.model, recipe.seed, recipe.max_tokens, recipe.dtype]
-        parts += [_digest(Path(file)) for file in recipe.data.files]
+        parts += [_digest(Path(file)) for file in (*recipe.data.files, *recipe.data.test)]
+    return _hash(parts)
+
+
+def _hash(parts: Sequence[Any]) -> str:
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
@@ -209,15 +276,30 @@ def _finished(folder: Path, key: str) -> Done | None:
     return Done(folder.name, record["figures"], record["run"]["seconds"], record["run"]["memory_mb"])
 
 
+def _taken_over(folder: Path, key: str, twins: Sequence[Path]) -> Done | None:
+    """A finished step of equal content in another run, copied here."""
+    for twin in twins:
+        if twin / folder.name != folder and _finished(twin / folder.name, key) is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            beside = folder.with_name(f".{folder.name}.part")
+            shutil.rmtree(beside, ignore_errors=True)
+            shutil.copytree(twin / folder.name, beside)
+            os.replace(beside, folder)
+            return _finished(folder, key)
+    return None
+
+
 def _stale(folder: Path, key: str) -> bool:
     """Whether a step's folder was left by a run of something else (an input file has changed)."""
     mark = folder / "key"
     return folder.exists() and (not mark.exists() or mark.read_text() != key)
 
 
-def _same_recipe(recipe: Recipe, out: Path) -> None:
+def same_settings(settings: Mapping[str, Any], out: Path) -> None:
+    """Write the resolved settings of a run into its folder, or refuse a folder that holds another run's."""
     path = out / "recipe.yaml"
-    text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise SettingError(
             "other-recipe",

@@ -35,9 +35,9 @@ KEPT = (
 def summary(recipe: Recipe, done: Mapping[str, Done], out: Path) -> dict[str, Any]:
     """The figures of a run, also written to `summary.json`."""
     evaluated = done["evaluate"].figures if "evaluate" in done else {"objectives": {}}
-    trained = done["align"].figures if "align" in done else {}
+    trained = {name: own for step in ("align", "rounds") if step in done for name, own in done[step].figures.items()}
     objectives = {}
-    for name in recipe.align:
+    for name in recipe.policies:
         measured = evaluated["objectives"].get(name, {})
         objectives[name] = {key: measured.get(key) for key in KEPT} | {
             "steps": trained.get(name, {}).get("steps"),

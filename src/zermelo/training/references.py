@@ -6,7 +6,9 @@ no second model stays in memory.
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -102,7 +104,8 @@ class Kept:
         advance = bar("reference", sum(len(row) for row in own))
         before = set(self._kept)
         for row in own:
-            self._compute(TokenGroups(tuple(missing[i] for i in row)), prompts)
+            with alone(None if self._cache is None or world > 1 else self._cache.folder):
+                self._compute(TokenGroups(tuple(missing[i] for i in row)), prompts)
             advance(len(row))
         if gather is not None and world > 1:
             fresh = [(key, self._kept[key].tolist()) for key in self._kept if key not in before]
@@ -174,6 +177,21 @@ class Kept:
         lengths = [len(response.ids) for group in tokens.groups for response in group.responses]
         for key, values in zip(_keys(tokens.groups), logps.cpu().split(lengths), strict=True):
             self._kept[key] = values.clone()
+
+
+@contextmanager
+def alone(folder: Path | None) -> Iterator[None]:
+    """One process at a time: of several runs over one folder, the others wait, and then find what the first computed.
+
+    Without a folder, and for the devices of one run (which share the work already), nothing is held.
+    """
+    if folder is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 class AdapterOff(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,15 @@ def data(context: Context) -> dict[str, Any]:
         report = None
     else:
         report = ReadReport()
-        groups = _read(context, report)
-        parts = Feedback.of(groups).split({"train": 1 - settings.test_share, "test": settings.test_share}, seed=seed)
-        train, test = list(parts["train"]), list(parts["test"])
+        groups = _read(context, settings.files, report)
+        if settings.test:
+            test = _read(context, settings.test, ReadReport())
+            held = {group.key for group in test}
+            train = [group for group in groups if group.key not in held]
+        else:
+            shares = {"train": 1 - settings.test_share, "test": settings.test_share}
+            parts = Feedback.of(groups).split(shares, seed=seed)
+            train, test = list(parts["train"]), list(parts["test"])
         if not train or not test:
             raise DataError("too-few-groups", f"{len(groups)} groups cannot be parted into training and test")
     save_groups(train, context.out / "train.parquet")
@@ -47,9 +54,9 @@ def data(context: Context) -> dict[str, Any]:
     return figures
 
 
-def _read(context: Context, report: ReadReport) -> list[Group]:
+def _read(context: Context, files: Sequence[str], report: ReadReport) -> list[Group]:
     settings = context.recipe.data
-    paths = [path for name in settings.files for path in (sorted(glob.glob(name)) or [name])]
+    paths = [path for name in files for path in (sorted(glob.glob(name)) or [name])]
     with Rejects(Path(context.out) / "data.rejects.jsonl") as rejects:
         groups = list(
             read_groups(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,48 +26,77 @@ from zermelo.search.groups import score_table
 if TYPE_CHECKING:
     from zermelo.policies.policy import Policy
 
-__all__ = ["evaluate"]
+__all__ = ["START", "Answered", "answered", "evaluate"]
 
 START = "start"
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One policy on the held-out prompts.
+
+    Args:
+        groups: Its answers, judged.
+        lengths: Tokens of each answer. [G, N]
+        scores: What the judge (else the reward model) says of each; None without either. [G, N]
+        kl: Divergence from the start, where answers were sampled at temperature 1.
+    """
+
+    groups: list[Group]
+    lengths: Floats
+    scores: Floats | None
+    kl: dict[str, Any] | None
+
+
+def answered(context: Context, name: str, policy: Policy, start: Policy) -> Answered:
+    """Sample a policy's answers to the held-out prompts and judge them; they are written to `NAME.parquet`.
+
+    Args:
+        context: Of the step.
+        name: Of the policy; the draws follow from it and the seed.
+        policy: Who answers.
+        start: Against which the KL is measured; the policy itself has none.
+    """
+    settings, recipe = context.recipe.evaluate, context.recipe
+    assert settings is not None
+    prompts = load_groups(context.file("data", "test.parquet"))
+    judge, proxy = judge_of(recipe), reward_model(context)
+    groups = sample(
+        context, policy, prompts, n=settings.samples, purpose=f"evaluate {name}", temperature=settings.temperature
+    )
+    kl = divergence(start, groups) if policy is not start and settings.temperature == 1.0 else None
+    for scorer in (judge, proxy):
+        if scorer is not None:
+            said = scorer.score(groups)
+            groups = [group.with_judgements(own) for group, own in zip(groups, said, strict=True)]
+    save_groups(groups, context.out / f"{name}.parquet")
+    lengths = np.array([[len(r.token_ids or ()) for r in group.responses] for group in groups], dtype=float)
+    by = judge or proxy
+    return Answered(groups, lengths, None if by is None else score_table(groups, by=by.name), kl)
 
 
 def evaluate(context: Context) -> dict[str, Any]:
     """Accuracy, win rates, KL and lengths of every policy; accuracy and calibration of the reward model."""
     settings, recipe = context.recipe.evaluate, context.recipe
     assert settings is not None
-    prompts = load_groups(context.file("data", "test.parquet"))
     judge, proxy = judge_of(recipe), reward_model(context)
     start = load_policy(recipe)
-    answers: dict[str, list[Group]] = {}
-    scores: dict[str, Floats] = {}
-    lengths: dict[str, Floats] = {}
-    kl: dict[str, dict[str, Any]] = {}
-    for name in (START, *recipe.align):
+    found: dict[str, Answered] = {}
+    for name in (START, *recipe.policies):
         policy = start if name == START else load_policy(recipe, model_folder(context, name))
-        groups = sample(
-            context, policy, prompts, n=settings.samples, purpose=f"evaluate {name}", temperature=settings.temperature
-        )
-        if name != START and settings.temperature == 1.0:
-            kl[name] = divergence(start, groups)
-        for scorer in (judge, proxy):
-            if scorer is not None:
-                said = scorer.score(groups)
-                groups = [group.with_judgements(own) for group, own in zip(groups, said, strict=True)]
-        save_groups(groups, context.out / f"{name}.parquet")
-        answers[name] = groups
-        lengths[name] = np.array([[len(r.token_ids or ()) for r in group.responses] for group in groups], dtype=float)
-        by = judge or proxy
-        if by is not None:
-            scores[name] = score_table(groups, by=by.name)
+        found[name] = answered(context, name, policy, start)
+    scores = {name: own.scores for name, own in found.items() if own.scores is not None}
+    lengths = {name: own.lengths for name, own in found.items()}
     figures: dict[str, Any] = {"objectives": {}, "judge": getattr(judge or proxy, "name", None)}
-    for name in recipe.align:
+    for name in recipe.policies:
         figures["objectives"][name] = compared(scores, lengths, name, verified=judge is not None, seed=recipe.seed)
-        figures["objectives"][name] |= {"kl": kl.get(name, {}).get("k1"), "kl_interval": kl.get(name)}
+        kl = found[name].kl
+        figures["objectives"][name] |= {"kl": (kl or {}).get("k1"), "kl_interval": kl}
     figures["lengths"] = {name: _spread(table) for name, table in lengths.items()}
     if proxy is not None:
         figures["reward"] = reward_figures(context, proxy)
-    figures["samples"] = side_by_side(answers, settings.shown)
+    figures["samples"] = side_by_side({name: own.groups for name, own in found.items()}, settings.shown)
     return figures
 
 

@@ -74,8 +74,10 @@ def set_up(recipe: Recipe) -> None:
         torch.set_num_threads(recipe.threads)
 
 
-def judge_of(recipe: Recipe) -> Any | None:
-    """Who says whether an answer is right: the world, a named verifier, or nobody (None)."""
+def judge_of(recipe: Recipe, context: Context | None = None) -> Any | None:
+    """Who says whether an answer is right: the world, a named verifier, a reward model, or nobody (None)."""
+    if context is not None and recipe.judge is not None and recipe.judge.scorer == "reward":
+        return reward_model(context)
     if recipe.data.world is not None and (recipe.judge is None or recipe.judge.scorer == "world"):
         return WorldJudge(world(recipe.data.world))
     if recipe.judge is None:

@@ -15,9 +15,10 @@ from zermelo.training.settings import OfflineSettings
 
 if TYPE_CHECKING:
     from zermelo.policies.load import LoRA
+    from zermelo.policies.policy import Policy
     from zermelo.training.result import TrainResult
 
-__all__ = ["align", "reward"]
+__all__ = ["align", "figures_of", "groups_for", "reward", "train"]
 
 # figures over training that the report draws
 SERIES = ("loss", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected", "kl", "grad_norm")
@@ -42,7 +43,7 @@ def reward(context: Context) -> dict[str, Any]:
         out=context.out / "run",
         bar=lambda _description, total=None: context.bar("reward", total),
     )
-    return _figures(result)
+    return figures_of(result)
 
 
 def _head(context: Context, encoder: str, groups: Sequence[Group]) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def _head(context: Context, encoder: str, groups: Sequence[Group]) -> dict[str, 
     from zermelo.scorers.embedding_reward import EmbeddingReward
 
     maker = EmbeddingReward(encoder=encoder, seed=context.recipe.seed)
-    cache = context.root / "embeddings"
+    cache = context.kept("embeddings")
     checked = maker.cross_validate(groups, cache=cache, bar=context.bar)
     maker.fit(groups, cache=cache, bar=context.bar).save(context.out / "run" / "model", report=checked)
     return {"cross_validated": checked.to_json()}
@@ -58,26 +59,69 @@ def _head(context: Context, encoder: str, groups: Sequence[Group]) -> dict[str, 
 
 def align(context: Context) -> dict[str, Any]:
     """Train the start policy with every objective of the recipe, one after the other."""
-    from zermelo.training.offline import align as train
-
-    paired = load_groups(context.file("pairs", "groups.parquet"))
     start = load_policy(context.recipe)
-    figures: dict[str, Any] = {}
-    for name, settings in context.recipe.align.items():
-        groups = right_answers(load_groups(judged(context))) if settings.data == "right" else paired
-        result = train(
-            start,
-            groups,
-            settings.objective,
-            settings=_settings(context, settings),
-            lora=_lora(settings),
-            out=context.out / name,
-            reference_cache=context.root / "reference",
-            bar=lambda _description, total=None, name=name: context.bar(f"align {name}", total),
-            say=context.say,
-        )
-        figures[name] = _figures(result)
-    return figures
+    return {
+        name: figures_of(train(context, name, settings, start, groups_for(context, settings), context.out / name))
+        for name, settings in context.recipe.align.items()
+    }
+
+
+def train(
+    context: Context,
+    name: str,
+    settings: Objective,
+    start: Policy,
+    groups: Sequence[Group],
+    out: Path,
+    *,
+    references: Mapping[str, Policy] | None = None,
+) -> TrainResult[Any]:
+    """One alignment of a policy on groups, in a folder of its own.
+
+    Args:
+        context: Of the step; reference log-probabilities are kept where it says.
+        name: For the progress bar.
+        settings: Objective and training.
+        start: Trained from (it stays as it is).
+        groups: What to learn from.
+        out: Folder of the run.
+        references: Other policies by name; `ref` of the settings is added, and `prev` is `start` where it is read.
+    """
+    from zermelo.objectives.config import from_config
+    from zermelo.training.offline import align as run
+    from zermelo.training.online import Online
+
+    objective = from_config(settings.objective)
+    others = dict(references or {})
+    if settings.reference is not None:
+        others["ref"] = load_policy(context.recipe, settings.reference)
+    if "prev" in objective.needs.policies:
+        others.setdefault("prev", start)
+    online = None
+    if settings.fresh is not None:
+        limit = settings.fresh.max_tokens or context.recipe.max_tokens
+        online = Online(n=settings.fresh.n, prompts=settings.fresh.prompts, max_tokens=limit)
+    return run(
+        start,
+        groups,
+        objective,
+        settings=_settings(context, settings),
+        references=others,
+        lora=_lora(settings),
+        out=out,
+        online=online,
+        reference_cache=context.kept("reference"),
+        bar=lambda _description, total=None: context.bar(f"align {name}", total),
+        say=context.say,
+    )
+
+
+def groups_for(context: Context, settings: Objective) -> list[Group]:
+    """What an alignment learns from, as its `data` says."""
+    if settings.data == "pairs":
+        return load_groups(context.file("pairs", "groups.parquet"))
+    groups = load_groups(judged(context))
+    return right_answers(groups) if settings.data == "right" else groups
 
 
 def right_answers(groups: Sequence[Group]) -> list[Group]:
@@ -95,7 +139,9 @@ def right_answers(groups: Sequence[Group]) -> list[Group]:
 
 
 def model_folder(context: Context, name: str) -> Path:
-    """The trained model of an alignment."""
+    """The trained model of an alignment, or of the last of its rounds."""
+    if name in context.recipe.rounds:
+        return context.file("rounds", name) / f"round-{context.recipe.rounds[name].n - 1}" / "align" / name / "model"
     return context.file("align", name) / "model"
 
 
@@ -131,7 +177,7 @@ def _lora(settings: Training) -> LoRA | None:
     return LoRA(rank=settings.lora)
 
 
-def _figures(result: TrainResult[Any]) -> dict[str, Any]:
+def figures_of(result: TrainResult[Any]) -> dict[str, Any]:
     """What the report and the summary show of a run of training."""
     return {
         "steps": result.steps,
