@@ -143,7 +143,7 @@ def ours(name: str, options: dict[str, Any], steps: int) -> None:
     ]
     device = "cuda" if GPU else "cpu"
     pairs = torch.tensor(shape.pairs, device=device)
-    one = torch.arange(len(shape.lengths)).repeat_interleave(torch.tensor(shape.lengths)).to(device)  # response of token
+    one = torch.arange(len(shape.lengths)).repeat_interleave(torch.tensor(shape.lengths)).to(device)
 
     def sequence(logps: Any) -> Any:
         of_group = logps.view(-1, len(one))  # [G, tokens of a group]

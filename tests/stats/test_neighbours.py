@@ -30,7 +30,7 @@ def test_few_rows_get_exactly_the_neighbours_of_brute_force(seed: int, n: int, k
 def test_cells_find_nearly_all_neighbours_of_brute_force() -> None:
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(20, 32))[rng.integers(20, size=3_000)] + rng.normal(size=(3_000, 32))).astype(np.float32)
-    found = nearest_neighbours(x, k=10, cells=55)
+    found = nearest_neighbours(x, k=10, n_cells=55)
     exact = brute(x, 10)
     assert (found.distance <= exact[:, -1:] + 1e-5).mean() > 0.97
     assert len(np.unique(found.cell)) > 20
@@ -38,7 +38,7 @@ def test_cells_find_nearly_all_neighbours_of_brute_force() -> None:
 
 def test_the_same_seed_gives_the_same_neighbours() -> None:
     x = np.random.default_rng(1).normal(size=(500, 8))
-    one, two = (nearest_neighbours(x, k=3, cells=10, seed=4) for _ in range(2))
+    one, two = (nearest_neighbours(x, k=3, n_cells=10, seed=4) for _ in range(2))
     assert (one.index == two.index).all()
 
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from zermelo.errors import SettingError
 
-__all__ = ["Neighbours", "OrderTest", "nearest_neighbours", "order_dependence", "outlier_scores"]
+__all__ = ["Neighbours", "OrderTest", "cells", "nearest_neighbours", "order_dependence", "outlier_scores"]
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -51,13 +51,13 @@ class OrderTest:
     p: float
 
 
-def nearest_neighbours(features: ArrayLike, *, k: int = 10, cells: int | None = None, seed: int = 0) -> Neighbours:
+def nearest_neighbours(features: ArrayLike, *, k: int = 10, n_cells: int | None = None, seed: int = 0) -> Neighbours:
     """The k nearest rows by cosine distance.
 
     Args:
         features: [N, D]; rows of zeros are at distance 1 from all.
         k: How many, fewer than rows.
-        cells: How many cells; √N by default, one for few rows.
+        n_cells: How many cells; √N by default, one for few rows.
         seed: Of the first centres.
     Raises:
         SettingError: k is not in [1, N), or features are not finite numbers in a table.
@@ -69,7 +69,7 @@ def nearest_neighbours(features: ArrayLike, *, k: int = 10, cells: int | None = 
         raise SettingError("bad-setting", f"k must be in [1, {len(x)}), the number of rows. Got {k}")
     length = np.sqrt(np.einsum("nd,nd->n", x, x))
     x = (x / np.where(length > 0, length, 1)[:, None]).astype(np.float32)
-    wanted = (1 if len(x) <= EXACT else round(len(x) ** 0.5)) if cells is None else cells
+    wanted = (1 if len(x) <= EXACT else round(len(x) ** 0.5)) if n_cells is None else n_cells
     cell, centres = _cells(x, wanted, seed)
     order = np.argsort(cell, kind="stable")
     bounds = np.searchsorted(cell[order], np.arange(len(centres) + 1))
@@ -82,6 +82,20 @@ def nearest_neighbours(features: ArrayLike, *, k: int = 10, cells: int | None = 
             rows = own[start : start + max(1, AT_ONCE // max(len(others), 1))]
             index[rows], distance[rows] = _nearest(x, rows, others, k)
     return Neighbours(index, distance, cell)
+
+
+def cells(features: ArrayLike, n_cells: int, *, seed: int = 0) -> Ints:
+    """Rows in about `n_cells` kinds, by k-means on the sphere. [N], from 0; empty kinds are left out.
+
+    Args:
+        features: [N, D]
+        n_cells: At most N.
+        seed: Of the first centres.
+    """
+    x = np.asarray(features, dtype=np.float32)
+    length = np.sqrt(np.einsum("nd,nd->n", x, x))
+    x = (x / np.where(length > 0, length, 1)[:, None]).astype(np.float32)
+    return _cells(x, min(n_cells, len(x)), seed)[0]
 
 
 def outlier_scores(neighbours: Neighbours) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from zermelo.doctor.case import Case
+from zermelo.doctor.geometry.groups import Groups, weak_groups
 from zermelo.doctor.geometry.imbalance import Imbalance
 from zermelo.doctor.geometry.order import Order
 from zermelo.doctor.geometry.outliers import Outliers
@@ -78,9 +79,38 @@ def test_labels_that_nearly_all_say_yes_are_reported() -> None:
     assert isinstance(passed, Passed)
 
 
+def test_a_group_of_weaker_labels_is_named_and_equal_groups_are_not() -> None:
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(8), 100)
+    share = np.where(group == 5, 0.4, 0.8)
+    assert weak_groups(group, rng.random(800) < share).tolist() == [5]
+    named = [len(weak_groups(group, rng.random(800) < 0.8)) > 0 for _ in range(200)]
+    assert np.mean(named) <= 0.03, "named by chance at most at the level of 0.01"
+
+
+def test_labels_of_one_topic_that_are_noise_are_reported() -> None:
+    rng = np.random.default_rng(1)
+    groups = []
+    for i in range(1200):
+        topic = ["cooking", "sailing", "law"][i % 3]
+        good, bad = (f"{' '.join(rng.choice(TOPICS[topic].split(), 12))} {word}" for word in ("thanks", "whatever"))
+        wrong = topic == "law" and rng.random() < 0.5
+        groups.append(
+            Group(
+                id=str(i),
+                prompt=" ".join(rng.choice(TOPICS[topic].split(), 8)),
+                responses=(Response(bad), Response(good)) if wrong else (Response(good), Response(bad)),
+                judgements=(Judgement(kind="comparison", on=(0, 1), value=1.0),),
+            )
+        )
+    (found,) = Groups().run(Case(Feedback.of(groups)))
+    assert isinstance(found, Finding)
+    assert np.mean(found.rows % 3 == 2) > 0.9
+
+
 def test_too_few_texts_are_skipped_with_the_reason() -> None:
     case = Case(Feedback.of(pairs(["law"] * 3)))
-    for audit in (Outliers(), Order(), Imbalance()):
+    for audit in (Outliers(), Order(), Imbalance(), Groups()):
         (skipped,) = audit.run(case)
         assert isinstance(skipped, Skipped)
         assert skipped.why

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from zermelo.doctor.case import Case
     from zermelo.stats.neighbours import Neighbours
 
-__all__ = ["Points", "points_of"]
+__all__ = ["Points", "points_of", "reduced"]
 
 MOST = 5_000  # pairs
 WIDTH = 64
@@ -54,12 +54,13 @@ def points_of(case: Case) -> Points | None:
                 first.setdefault(text, int(sample.row[at]))
     if len(first) < 3 * K:
         return None
-    features = _features(tuple(first), case.encoder, case.seed)
+    features = reduced(tuple(first), case.encoder, case.seed)
     near = nearest_neighbours(features, k=K, seed=case.seed)
     return Points(np.fromiter(first.values(), np.int64), tuple(first), features, near, sample.of)
 
 
-def _features(texts: tuple[str, ...], encoder: str, seed: int) -> NDArray[np.float32]:
+def reduced(texts: tuple[str, ...], encoder: str, seed: int) -> NDArray[np.float32]:
+    """64 numbers for each text by singular value decomposition of its TF–IDF, or its embedding. [N, D]"""
     from zermelo.doctor.noise.features import embeddings, word_features
 
     if encoder != "tfidf":
