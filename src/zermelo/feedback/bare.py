@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from zermelo.errors import DataError, SettingError, nearest
+from zermelo.feedback.files import expand
+from zermelo.feedback.scanning import kind_of, literal, quoted, scan
 from zermelo.feedback.view import Dropped, View
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ def read_battles(
     """
     from zermelo.feedback.views import BATTLES
 
-    files = _files(paths)
+    files = expand(paths)
 
     def relate(connection: Any) -> Any:
         return _Checked(connection, files, columns, skip_bad).relation()
@@ -94,7 +96,7 @@ def holds_battles(path: str) -> bool:
 
     try:
         with duckdb.connect() as connection:
-            return battle_columns(connection.sql(f"SELECT * FROM {_scan([path])} LIMIT 0").columns) is not None
+            return battle_columns(connection.sql(f"SELECT * FROM {scan([path])} LIMIT 0").columns) is not None
     except duckdb.Error:
         return False
 
@@ -145,7 +147,7 @@ class _Checked:
         self.connection, self.files, self.skip_bad = connection, files, skip_bad
         self.all_known = False  # whether every winner that occurs is one of the table's words
         try:
-            self.connection.execute(f"CREATE OR REPLACE TEMP VIEW _raw AS SELECT * FROM {_scan(files)}")
+            self.connection.execute(f"CREATE OR REPLACE TEMP VIEW _raw AS SELECT * FROM {scan(files)}")
             raw = self.connection.sql("SELECT * FROM _raw LIMIT 0")
             names, types = list(raw.columns), list(raw.types)
         except duckdb.Error as error:
@@ -202,22 +204,22 @@ class _Checked:
     def _place(self, row: int) -> tuple[str, int]:
         """File and 1-based row (line of a CSV, its header counted) of a position."""
         for file in self.files:
-            count = self._rows(f"SELECT count(*) FROM {_scan([file])}")[0][0]
+            count = self._rows(f"SELECT count(*) FROM {scan([file])}")[0][0]
             if row < count:
-                return file, row + 1 + (_kind(file) == "csv")
+                return file, row + 1 + (kind_of(file) == "csv")
             row -= count
         return self.files[-1], row + 1
 
     def _make_view(self) -> None:
         """Every row with `bad` (null, missing-field or unknown-winner) and what the file said, as `_battles`."""
-        a, b = _quoted(self.roles["source_a"]), _quoted(self.roles["source_b"])
+        a, b = quoted(self.roles["source_a"]), quoted(self.roles["source_b"])
         said, outcome, prob = self._verdict(a, b)
         self._missing = f"{a} IS NULL OR {b} IS NULL OR {said} IS NULL"
 
         def optional(name: str, kind: str, default: str = "NULL") -> str:
             if name not in self.roles:
                 return f"CAST({default} AS {kind})"
-            column = _quoted(self.roles[name])
+            column = quoted(self.roles[name])
             if name == "at" and any(word in self.types[self.roles[name]] for word in ("TIMESTAMP", "DATE")):
                 return f"CAST(epoch({column}) AS DOUBLE)"
             return f"TRY_CAST({column} AS {kind})"
@@ -243,12 +245,12 @@ class _Checked:
         """SQL of what the file said, of the outcome, and of P(a ≻ b) (which may use `_outcome`)."""
         no_outcome = "CAST(NULL AS VARCHAR)"
         if "prob" in self.roles:
-            said = _quoted(self.roles["prob"])
+            said = quoted(self.roles["prob"])
             return said, no_outcome, _probability(said)
         if "winner" not in self.roles:
-            said = " ".join(f"WHEN {_quoted(name)} = 1 THEN {_text(word)}" for name, word in ONE_HOT.items())
+            said = " ".join(f"WHEN {quoted(name)} = 1 THEN {literal(word)}" for name, word in ONE_HOT.items())
             return f"(CASE {said} END)", f"CASE {said} END", FROM_OUTCOME
-        said = _quoted(self.roles["winner"])
+        said = quoted(self.roles["winner"])
         distinct = self._rows(f"SELECT DISTINCT {said} FROM _raw LIMIT {DISTINCT + 1}")
         values = [value for (value,) in distinct if value is not None]
         if values and all(isinstance(value, int | float | Decimal) for value in values) and 2 not in values:
@@ -270,11 +272,12 @@ class _Checked:
         named = f"WHEN {said} = {a} AND {a} <> {b} THEN 'first' WHEN {said} = {b} AND {a} <> {b} THEN 'second'"
         if len(values) > DISTINCT:
             whole = f"lower(trim(CAST({said} AS VARCHAR)))"
-            return (
-                f"CASE {named} {' '.join(f'WHEN {whole} = {_text(w)} THEN {_text(o)}' for w, o in words.items())} END"
+            each = " ".join(
+                f"WHEN {whole} = {literal(word)} THEN {literal(said_so)}" for word, said_so in words.items()
             )
+            return f"CASE {named} {each} END"
         known = {value: words.get(_word(value)) for value in values}
-        whens = [f"WHEN CAST({said} AS VARCHAR) = {_text(str(v))} THEN {_text(o)}" for v, o in known.items() if o]
+        whens = [f"WHEN CAST({said} AS VARCHAR) = {literal(str(v))} THEN {literal(o)}" for v, o in known.items() if o]
         self.all_known = all(known.values())
         if self.all_known and not (set(map(str, values)) - PLAIN) & self._names(a, b):
             named = ""
@@ -300,33 +303,3 @@ def _word(value: Any) -> str:
     """A winner as the table of words spells it."""
     whole = isinstance(value, float | Decimal) and value == int(value)
     return str(int(value)) if whole else str(value).strip().lower()
-
-
-def _files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str]:
-    from zermelo.feedback.files import expand
-
-    return expand(paths)
-
-
-def _scan(files: list[str]) -> str:
-    """SQL that reads the files as one table."""
-    kinds = {_kind(file) for file in files}
-    if len(kinds) > 1:
-        raise SettingError("mixed-columns", f"battles: files of one kind are wanted. Got {', '.join(sorted(kinds))}")
-    reader = {"parquet": "read_parquet", "json": "read_json_auto", "csv": "read_csv_auto"}[kinds.pop()]
-    return f"{reader}([{', '.join(map(_text, files))}])"
-
-
-def _kind(file: str) -> str:
-    from zermelo.feedback.files import suffix_of
-
-    kind = {".parquet": "parquet", ".jsonl": "json", ".ndjson": "json", ".json": "json"}.get(suffix_of(file))
-    return kind or "csv"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

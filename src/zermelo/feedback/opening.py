@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zermelo.feedback.bare import PROBABILITIES, _files, _quoted, _scan, battle_columns, holds_battles, read_battles
+from zermelo.feedback.bare import PROBABILITIES, battle_columns, holds_battles, read_battles
+from zermelo.feedback.files import expand
+from zermelo.feedback.scanning import quoted, scan
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,16 +96,16 @@ def tally(paths: str | os.PathLike[str] | Sequence[str], *, columns: Mapping[str
     """
     import duckdb
 
-    files = _files(paths)
+    files = expand(paths)
     with duckdb.connect() as connection:
         try:
-            scan = _scan(files)
-            there = connection.sql(f"SELECT * FROM {scan} LIMIT 0").columns
+            table = scan(files)
+            there = connection.sql(f"SELECT * FROM {table} LIMIT 0").columns
             roles = battle_columns(there, battle_roles(columns))
             if roles is None or "weight" in roles or "winner" not in roles or roles["winner"] in PROBABILITIES:
                 return None
-            a, b, winner = (_quoted(roles[role]) for role in ("source_a", "source_b", "winner"))
-            query = f"SELECT {a} AS a, {b} AS b, {winner} AS w, count(*) AS n FROM {scan} GROUP BY ALL"
+            a, b, winner = (quoted(roles[role]) for role in ("source_a", "source_b", "winner"))
+            query = f"SELECT {a} AS a, {b} AS b, {winner} AS w, count(*) AS n FROM {table} GROUP BY ALL"
             found = connection.sql(query).fetchnumpy()
         except duckdb.Error:
             return None  # the view says what is wrong, and in which file

@@ -62,12 +62,13 @@ def read_rankings(
 def _of_table(files: Sequence[str], columns: Mapping[str, str] | None) -> dict[Any, list[tuple[str, float]]] | None:
     import duckdb
 
-    from zermelo.feedback.bare import _files, _quoted, _scan
+    from zermelo.feedback.files import expand
+    from zermelo.feedback.scanning import quoted, scan
 
     with duckdb.connect() as connection:
         try:
-            scan = _scan(_files(list(files)))
-            there = connection.sql(f"SELECT * FROM {scan} LIMIT 0").columns
+            table = scan(expand(list(files)))
+            there = connection.sql(f"SELECT * FROM {table} LIMIT 0").columns
         except (duckdb.Error, SettingError):
             return None
         named = dict(columns or {})
@@ -77,8 +78,8 @@ def _of_table(files: Sequence[str], columns: Mapping[str, str] | None) -> dict[A
             if column is None or column not in there:
                 return None
             roles[role] = column
-        wanted = ", ".join(_quoted(roles[role]) for role in ("list", "item", "place"))
-        rows = connection.sql(f"SELECT {wanted} FROM {scan}").fetchall()
+        wanted = ", ".join(quoted(roles[role]) for role in ("list", "item", "place"))
+        rows = connection.sql(f"SELECT {wanted} FROM {table}").fetchall()
     found: dict[Any, list[tuple[str, float]]] = {}
     seen: set[tuple[Any, str]] = set()
     for number, (key, item, place) in enumerate(rows, 1):

@@ -109,12 +109,13 @@ def _bare(view: Any, files: Sequence[str], control: Sequence[str], by: str | Non
     """Battles of a bare file with the further columns that are asked for (c0a, c0b, …, category, cluster)."""
     import duckdb
 
-    from zermelo.feedback.bare import _files, _quoted, _scan
+    from zermelo.feedback.files import expand
+    from zermelo.feedback.scanning import quoted, scan
 
-    scan = _scan(_files(list(files)))
+    table = scan(expand(list(files)))
     with duckdb.connect() as connection:
         view.relation(connection).create_view("view")
-        there = list(connection.sql(f"SELECT * FROM {scan} LIMIT 0").columns)
+        there = list(connection.sql(f"SELECT * FROM {table} LIMIT 0").columns)
         wanted: dict[str, str] = {}
         for k, name in enumerate(control):
             for side in "ab":
@@ -131,11 +132,11 @@ def _bare(view: Any, files: Sequence[str], control: Sequence[str], by: str | Non
         if not wanted:
             query = f"SELECT {chosen} FROM view v ORDER BY row"
         else:
-            picked = ", ".join(f"{_quoted(column)} AS {name}" for name, column in wanted.items())
+            picked = ", ".join(f"{quoted(column)} AS {name}" for name, column in wanted.items())
             more = ", ".join(f"r.{name}" for name in wanted)
             query = (
                 f"SELECT {chosen}, {more} FROM view v JOIN (SELECT row_number() OVER () - 1 AS row, {picked} "
-                f"FROM {scan}) r USING (row) ORDER BY row"
+                f"FROM {table}) r USING (row) ORDER BY row"
             )
         return connection.sql(query).to_arrow_table()
 
