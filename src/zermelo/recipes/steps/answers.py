@@ -208,7 +208,10 @@ def _options(group: Group, margin: float, *, stated: bool) -> list[tuple[int, in
     return [
         (p.win, p.lose, "from_ratings")
         for p in preferences(group, derive="all")
-        if p.prob > 0.5 and abs((rated.get(p.win) or 0) - (rated.get(p.lose) or 0)) >= margin
+        # equal texts may be rated apart by rounding
+        if p.prob > 0.5
+        and texts[p.win] != texts[p.lose]
+        and abs((rated.get(p.win) or 0) - (rated.get(p.lose) or 0)) >= margin
     ]
 
 
