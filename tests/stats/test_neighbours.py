@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zermelo.errors import SettingError
-from zermelo.stats.neighbours import nearest_neighbours, order_dependence, outlier_scores
+from zermelo.stats.neighbours import cells, nearest_neighbours, order_dependence, outlier_scores
 
 
 def brute(x: np.ndarray, k: int) -> np.ndarray:
@@ -48,6 +48,10 @@ def test_rows_of_zeros_and_equal_rows_are_taken() -> None:
     found = nearest_neighbours(x, k=2)
     assert np.allclose(found.distance[:6], 0, atol=1e-6)
     assert np.allclose(found.distance[6:], 1)
+
+
+def test_rows_without_direction_are_of_one_kind() -> None:
+    assert (cells(np.zeros((20, 3)), 4) == 0).all()
 
 
 def test_a_row_far_from_all_is_the_outlier() -> None:

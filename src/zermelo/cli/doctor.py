@@ -34,7 +34,7 @@ app = typer.Typer(
 )
 
 
-FIX_SCHEMA = "zermelo.doctor.fix.1"
+FIX_SCHEMA = "zermelo.doctor.fix/1"
 
 
 class Limit(StrEnum):

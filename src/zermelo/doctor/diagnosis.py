@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCHEMA", "Diagnosis"]
 
-SCHEMA = "zermelo.doctor.1"
+SCHEMA = "zermelo.doctor/1"
 MATTER_MOST = 3
 # what misleads training comes before what merely wastes it
 WEIGHT = ("contamination", "noise", "shortcut", "structure", "disagreement", "trainability", "rewarded")

@@ -144,6 +144,8 @@ def _cells(x: Floats, n_cells: int, seed: int) -> tuple[Ints, Floats]:
         sums = np.zeros_like(centres)
         np.add.at(sums, cell, learn)
         length = np.sqrt(np.einsum("cd,cd->c", sums, sums))
+        if not (length > 0).any():  # rows without direction are of one kind
+            return np.zeros(len(x), np.int64), centres[:1]
         centres = (sums / np.where(length > 0, length, 1)[:, None])[length > 0]
     cell = _closest(x, centres)
     used, cell = np.unique(cell, return_inverse=True)
