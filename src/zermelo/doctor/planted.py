@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from zermelo.errors import SettingError, nearest
 from zermelo.feedback import Feedback, Group, Judgement, Response
-from zermelo.worlds.replies import Crowd, ask, replies, warmth
+from zermelo.worlds.replies import Crowd, ask, replies, share_covered, warmth
 
 __all__ = ["FAULTS", "Fault", "Planted", "clean", "plant"]
 
@@ -98,7 +98,7 @@ def plant(fault: str, groups: Groups, *, rate: float | None = None, seed: int = 
     if not 0 < rate <= 1:
         raise SettingError("bad-setting", f"plant: rate must be in (0, 1]. Got {rate!r}")
     made, rows = kind.put(groups, rate, random.Random(f"{fault}:{seed}"))
-    truth = np.array(sorted(rows), np.int64)
+    truth = np.array(_mislabelled(made) if fault == "flipped" else sorted(rows), np.int64)
     share = len(truth) / len(made) if kind.of == "rows" else _how_true(fault, made) if kind.of == "accuracy" else rate
     items = tuple(str(made[row].prompt) for row in rows) if fault == "leaked" else ()
     return Planted(fault, Feedback.of(made), truth, share, kind.who, items)
@@ -126,6 +126,16 @@ def _flipped(groups: Groups, rate: float, rng: random.Random) -> tuple[list[Grou
         for row, group in enumerate(groups)
     ]
     return made, sorted(rows)
+
+
+def _mislabelled(groups: Groups) -> list[int]:
+    """Rows whose votes name the worse reply: those turned round, and people's own slips."""
+    wrong = []
+    for row, group in enumerate(groups):
+        better = [share_covered(group, item.content) for item in group.responses]
+        if (better[0] > better[1]) != (_value(group) > 0.5):
+            wrong.append(row)
+    return wrong
 
 
 def _voted(group: Group, first: bool, who: Callable[[Judgement], bool]) -> Group:

@@ -33,6 +33,12 @@ AUDITS: dict[str, str] = {
     "structure.order": "doctor.geometry.order:Order",
     "noise.groups": "doctor.geometry.groups:Groups",
     "noise.labels": "doctor.noise.labels:Labels",
+    "trainability.margins": "doctor.trainability.margins:Margins",
+    "trainability.coverage": "doctor.trainability.coverage:Coverage",
+    "trainability.curriculum": "doctor.trainability.curriculum:Curriculum",
+    "trainability.ches": "doctor.trainability.ches:Ches",
+    "trainability.difficulty": "doctor.trainability.difficulty:Difficulty",
+    "trainability.on_policy": "doctor.trainability.on_policy:OnPolicy",
 }
 
 

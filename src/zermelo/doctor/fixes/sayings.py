@@ -180,19 +180,44 @@ class DropSpammers:
 
 
 def suspects(case: Case, findings: Findings, audit: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Places in `case.comparisons` whose label is in doubt, and P(wrong) of each; a row's doubt is all its pairs'."""
+    """Places in `case.comparisons` whose label is in doubt, ascending, and P(wrong) of each. [S], [S]
+
+    A finding names rows. In a row with one decided comparison that is the one; in a row with several the probe is asked
+    which of them it means, and where it cannot say, they all are.
+    """
     said = case.comparisons
+    decided = np.flatnonzero(~said.tie & ~np.isnan(said.prob))
     doubt = np.zeros(len(said))
     for finding in findings.get(audit, ()):
         scores = np.clip(np.nan_to_num(np.asarray(finding.scores, np.float64), nan=0.5), 0, 1)
         order = np.argsort(finding.rows, kind="stable")
         rows, scores = np.asarray(finding.rows, np.int64)[order], scores[order]
-        if not len(rows):
-            continue
-        at = np.minimum(np.searchsorted(rows, said.row), len(rows) - 1)
-        doubt = np.maximum(doubt, np.where(rows[at] == said.row, scores[at], 0.0))
-    place = np.flatnonzero((doubt > 0) & ~said.tie & ~np.isnan(said.prob))
+        if len(rows):
+            at = np.minimum(np.searchsorted(rows, said.row), len(rows) - 1)
+            doubt = np.maximum(doubt, np.where(rows[at] == said.row, scores[at], 0.0))
+    place = decided[doubt[decided] > 0]
+    _, inverse, several = np.unique(said.row[decided], return_inverse=True, return_counts=True)
+    if audit == "noise.labels" and (several[inverse][doubt[decided] > 0] > 1).any():
+        doubt = _of_each(case, decided, doubt, several[inverse] > 1)
+        place = decided[doubt[decided] > 0]
     return place, doubt[place]
+
+
+def _of_each(
+    case: Case, decided: NDArray[np.int64], doubt: NDArray[np.float64], several: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """The doubt of rows with several comparisons, one by one as the probe sees it. [J]"""
+    from zermelo.doctor.noise.suspects import Suspects, label_suspects
+
+    found = label_suspects(case)
+    if not isinstance(found, Suspects):
+        return doubt
+    own = np.zeros(len(doubt))
+    order = found.order
+    own[decided[found.probe.pairs.index[order]]] = found.wrong[order]
+    new = doubt.copy()
+    new[decided[several]] = np.where(doubt[decided[several]] > 0, own[decided[several]], 0.0)
+    return new
 
 
 def _relabelled(old: Judgement, wrong: float, how: str, name: str) -> Judgement:
