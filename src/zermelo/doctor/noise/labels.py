@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -47,7 +47,9 @@ class Labels:
         results: list[Result] = []
         if isinstance(found, Suspects):
             results.append(_of_pairs(self.id, found))
-        kinds = ("label",) if isinstance(found, Suspects) else ("label", "rating")
+        kinds: tuple[Literal["label", "rating"], ...] = (
+            ("label",) if isinstance(found, Suspects) else ("label", "rating")
+        )
         for kind in kinds:
             items = labelled_items(case, kind) if len(case.texts.row) else "the data holds no texts"
             if isinstance(items, LabelledItems):
