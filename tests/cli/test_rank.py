@@ -176,6 +176,29 @@ def test_next_links_pieces_and_says_why(tmp_path: Path, capsys: Any) -> None:
     assert found[0]["reason"] == "links" and len(found) == 2
 
 
+def test_next_takes_a_goal_and_costs(battles: Path, capsys: Any) -> None:
+    def asked(*args: object) -> list[str]:
+        assert run("next", battles, "-n", 6, "--random", 0, "--json", *args) == 0
+        return [name for pair in json.loads(capsys.readouterr().out) for name in (pair["a"], pair["b"])]
+
+    assert asked("--goal", "top", "--top", 1) != asked("--goal", "order")
+    assert "m1" in asked() and "m1" not in asked("--cost", "m1=1000")
+    assert run("next", battles, "--cost", "m1") == 2
+    assert run("next", battles, "--cost", "nobody=2") == 2
+    assert "unknown-player" in capsys.readouterr().err
+
+
+def test_settled_lists_the_pairs_that_their_own_votes_decide(battles: Path, tmp_path: Path, capsys: Any) -> None:
+    assert run("settled", battles, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"better": "m0", "worse": "m3"}.items() <= found[0].items() and found[0]["log_e"] > 5
+    assert run("settled", battles) == 0
+    assert "m3" in capsys.readouterr().out
+    few = write(tmp_path / "few.csv", league(12))
+    assert run("settled", few) == 0
+    assert "no pair is settled" in capsys.readouterr().err
+
+
 def test_power_says_how_many_votes_are_missing(battles: Path, capsys: Any) -> None:
     assert run("power", battles, "m0", "m3", "--json") == 0
     assert json.loads(capsys.readouterr().out)["separated"] is True

@@ -1,4 +1,4 @@
-"""`zermelo rank FILE`, `rank next FILE`, `rank power FILE A B`."""
+"""`zermelo rank FILE`, `rank next FILE`, `rank power FILE A B`, `rank settled FILE`."""
 
 from __future__ import annotations
 
@@ -46,6 +46,14 @@ class Model(StrEnum):
     glicko2 = "glicko2"
     trueskill = "trueskill"
     plackett_luce = "plackett-luce"
+
+
+class GoalName(StrEnum):
+    """What `rank next` is to make certain."""
+
+    order = "order"
+    ratings = "ratings"
+    top = "top"
 
 
 FILES = typer.Argument(..., metavar="FILE...", help="Battles, judged groups or pairs with sources; globs too.")
@@ -150,22 +158,25 @@ def board(
 def next_(
     files: list[str] = FILES,
     n: int = typer.Option(10, "-n", min=1, help="How many pairs."),
+    goal: GoalName = typer.Option(GoalName.order, "--goal", help="What is to become certain."),
+    top: int = typer.Option(5, "--top", min=1, help="With --goal top: how many are the best."),
+    cost: str = typer.Option(None, "--cost", metavar="NAME=COST,...", help="Cost of an answer; 1 where not named."),
     seed: int = typer.Option(0, "--seed", help="Of the random arm."),
     random_share: float = typer.Option(0.1, "--random", min=0.0, max=1.0, help="Share drawn at random, as a control."),
-    prior: float = PRIOR,
     columns: str = COLUMNS,
     skip_bad: bool = SKIP,
     as_json: bool = JSON,
 ) -> None:
-    """Which pairs to compare next, and why: by expected information; pieces of the graph are linked first."""
+    """Which pairs to compare next, and why: by expected gain; pieces of the graph are linked first."""
     from dataclasses import asdict
 
-    from zermelo.ranking.active import next_pairs
+    from zermelo.ranking.active import next_pairs, posterior
 
     counts = _counts(files, parse_columns(columns), skip_bad)
     found = next_pairs(
-        counts, _fit(counts, Model.bradley_terry, False, prior), n=n, seed=seed, random_share=random_share
-    )
+        counts, posterior(counts), n=n, seed=seed, random_share=random_share, goal=goal.value, top=top,
+        cost=_costs(cost),
+    )  # fmt: skip
     if as_json:
         rows = [{**asdict(pair), "gain": None if pair.reason == "links" else pair.gain} for pair in found]
         typer.echo(json.dumps(rows, ensure_ascii=False))
@@ -173,9 +184,35 @@ def next_(
     from zermelo.report.terminal import print_table
 
     told: list[dict[str, Any]] = [
-        {"a": p.a, "b": p.b, "games so far": p.games, "gain (nat)": _gain(p.gain), "why": p.reason} for p in found
+        {"a": p.a, "b": p.b, "games so far": p.games, "gain": _gain(p.gain), "why": p.reason} for p in found
     ]
     print_table(told)
+
+
+@app.command("settled")
+def settled_(
+    files: list[str] = FILES,
+    alpha: float = typer.Option(0.05, "--alpha", min=1e-9, max=0.5, help="Probability of any wrong statement."),
+    columns: str = COLUMNS,
+    skip_bad: bool = SKIP,
+    as_json: bool = JSON,
+) -> None:
+    """Pairs whose own votes settle which is better, however often one looked and whatever was asked next."""
+    from zermelo.ranking.sequential import settled
+
+    found = settled(_counts(files, parse_columns(columns), skip_bad), alpha=alpha)
+    rows: list[dict[str, Any]] = [
+        {"better": one.better, "worse": one.worse, "wins": one.wins, "losses": one.losses, "log_e": one.log_e}
+        for one in found
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+    elif rows:
+        from zermelo.report.terminal import print_table
+
+        print_table([{**row, "log_e": f"{row['log_e']:.1f}"} for row in rows])
+    else:
+        typer.echo("no pair is settled by its own votes yet", err=True)
 
 
 @app.command()
@@ -227,6 +264,20 @@ def _fit(counts: Any, model: Model, position: bool, prior: float) -> Any:
         return Thurstone(position=position, prior=prior).fit(counts)
     ties: Any = {"bradley-terry": "half"}.get(model.value, model.value)
     return BradleyTerry(ties=ties, position=position, prior=prior).fit(counts)
+
+
+def _costs(text: str | None) -> dict[str, float] | None:
+    """`gpt-4=3,other=1` as a map."""
+    if text is None:
+        return None
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, value = part.rpartition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            raise SettingError("bad-setting", f"--cost {part!r}: expected NAME=NUMBER, comma-separated") from None
+    return found
 
 
 def _only(given: dict[str, str | None], where: str) -> None:

@@ -3,7 +3,9 @@
 counts.py reading.py records.py lists.py     battles and rankings of any form: collapsed, or one by one
 bradley_terry.py covariates.py contextual.py plackett_luce.py online.py glicko2.py   the models
 newton.py likelihood.py sparse.py            how they are solved
-bootstrap.py active.py goodness.py agreement.py graph.py tables.py   uncertainty, what to compare next, does it fit
+bootstrap.py goodness.py agreement.py graph.py tables.py   uncertainty, does it fit
+active.py sequential.py                      what to compare next, when to stop
+event_model.py event_em.py streams.py        when the next feedback comes, and which
 irt.py dawid_skene.py simplex.py tournament.py multiwinner.py     tests and items, raters, cups, committees
 result.py board.py                           Ratings, and the board that `zermelo rank` prints
 """
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 from zermelo.lazy import attach
 
 if TYPE_CHECKING:
-    from zermelo.ranking.active import next_pairs, power
+    from zermelo.ranking.active import next_pairs, posterior, power
     from zermelo.ranking.agreement import board_agreement
     from zermelo.ranking.bradley_terry import BradleyTerry, Thurstone
     from zermelo.ranking.contextual import ContextualBradleyTerry
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from zermelo.ranking.reading import as_counts
     from zermelo.ranking.records import read_records
     from zermelo.ranking.result import Ratings
+    from zermelo.ranking.sequential import SequentialTest, settled
     from zermelo.ranking.simplex import JudgeSimplex
 
 __all__ = [
@@ -45,6 +48,7 @@ __all__ = [
     "JudgeSimplex",
     "PlackettLuce",
     "Ratings",
+    "SequentialTest",
     "Thurstone",
     "TrueSkill",
     "as_counts",
@@ -53,8 +57,10 @@ __all__ = [
     "goodness_of_fit",
     "held_out",
     "next_pairs",
+    "posterior",
     "power",
     "read_records",
+    "settled",
 ]
 
 __getattr__, __dir__ = attach(
@@ -80,7 +86,10 @@ __getattr__, __dir__ = attach(
         "goodness_of_fit": "goodness",
         "held_out": "goodness",
         "next_pairs": "active",
+        "posterior": "active",
         "power": "active",
+        "SequentialTest": "sequential",
+        "settled": "sequential",
         "read_records": "records",
     },
 )

@@ -77,6 +77,7 @@ def bootstrap(
         max_iterations: Steps after which a replicate counts as failed.
     Raises:
         SettingError: weights, probabilities or infinite ratings.
+    Source: "Bootstrap Methods: Another Look at the Jackknife", 1979.
     """
     if counts.soft or not np.allclose(counts.n, counts.n2):
         raise SettingError("bootstrap-cells", "the bootstrap over cells needs unweighted wins, losses and ties")

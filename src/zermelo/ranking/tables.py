@@ -13,7 +13,10 @@ Floats = NDArray[np.float64]
 
 
 def win_rates(wins: Floats, ties: Floats | None = None) -> Floats:
-    """(wins_ij + ½ ties_ij)/n_ij, NaN where i and j never met. [P, P]"""
+    """(wins_ij + ½ ties_ij)/n_ij, NaN where i and j never met. [P, P]
+
+    Source: "The Method of Paired Comparisons", 1963.
+    """
     t = np.zeros_like(wins) if ties is None else ties
     games = wins + wins.T + t
     return np.divide(wins + t / 2, games, out=np.full_like(wins, np.nan, dtype=np.float64), where=games > 0)
@@ -30,7 +33,10 @@ def average_win_rate(wins: Floats, ties: Floats | None = None) -> Floats:
 def eigenvector(
     wins: Floats, ties: Floats | None = None, *, iterations: int = 1000, tolerance: float = 1e-12
 ) -> Floats:
-    """Perron vector of the table with winners as rows (ties half): beating the strong counts more. [P], norm 1"""
+    """Perron vector of the table with winners as rows (ties half): beating the strong counts more. [P], norm 1
+
+    Source: "The Perron–Frobenius Theorem and the Ranking of Football Teams", 1993.
+    """
     table = wins if ties is None else wins + ties / 2
     v = np.full(len(table), 1 / np.sqrt(len(table)))
     for _ in range(iterations):
@@ -45,7 +51,10 @@ def eigenvector(
 def pagerank(
     wins: Floats, ties: Floats | None = None, *, damping: float = 0.85, iterations: int = 1000, tolerance: float = 1e-12
 ) -> Floats:
-    """Stationary share of a walker from losers to winners, anywhere with probability 1 − damping. [P]"""
+    """Stationary share of a walker from losers to winners, anywhere with probability 1 − damping. [P]
+
+    Source: "The PageRank Citation Ranking: Bringing Order to the Web", 1999.
+    """
     table = (wins if ties is None else wins + ties / 2).T  # row = loser
     out = table.sum(1, keepdims=True)
     move = np.divide(table, out, out=np.full_like(table, 1 / len(table), dtype=np.float64), where=out > 0)
@@ -68,7 +77,10 @@ def cyclic_triples(wins: Floats) -> tuple[int, int]:
 
 
 def borda(wins: Floats, ties: Floats | None = None) -> Floats:
-    """Borda score: the sum of win rates over opponents met. [P]"""
+    """Borda score: the sum of win rates over opponents met. [P]
+
+    Source: "Mémoire sur les élections au scrutin", 1781.
+    """
     return np.asarray(np.nansum(win_rates(wins, ties), axis=1))
 
 
