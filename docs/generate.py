@@ -1,4 +1,4 @@
-"""Make the generated pages: methods, errors, reference. `make docs` runs it before mkdocs; they are not in git."""
+"""Make the generated pages: methods, audits, errors, reference. `make docs` runs it; they are not in git."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from pathlib import Path
 
 from zermelo.catalogue import catalogue
 from zermelo.claims.runner import kept_results
+from zermelo.doctor.fixes import FIXES, load_fix
+from zermelo.doctor.registry import AUDITS, load_audit
 from zermelo.explanations import explanations
 
 OUT = Path(__file__).parent / "generated"
 ROOMS = """
-feedback stats report worlds ranking objectives policies scorers synthesis search training evaluation recipes claims
+feedback stats report worlds ranking objectives policies scorers synthesis search training evaluation doctor recipes
+claims
 """
 
 
@@ -39,6 +42,19 @@ def methods() -> str:
     return "\n".join(lines) + "\n"
 
 
+def audits() -> str:
+    """One table of the doctor's audits, one of its remedies."""
+    lines = ["# Audits and remedies", "", "`zermelo doctor audits` and `zermelo doctor fixes` print the same.", ""]
+    lines += ["| audit | asks |", "|---|---|"]
+    lines += [f"| `{name}` | {load_audit(name).asks} |" for name in AUDITS]
+    lines += ["", "| remedy | what it does |", "|---|---|"]
+    for name in FIXES:
+        if name != "drop-flagged":
+            said = (type(load_fix(name)).__doc__ or "").partition("\n")[0]
+            lines.append(f"| `{name}` | {said} |")
+    return "\n".join([*lines, "| `drop-flagged:AUDIT` | Rows that an audit names. |"]) + "\n"
+
+
 def errors() -> str:
     """Every code with its paragraph."""
     lines = ["# Errors and warnings", "", "`zermelo explain CODE` prints the same.", ""]
@@ -63,6 +79,7 @@ def main() -> None:
     """Write all pages."""
     (OUT / "reference").mkdir(parents=True, exist_ok=True)
     (OUT / "methods.md").write_text(methods(), encoding="utf-8")
+    (OUT / "audits.md").write_text(audits(), encoding="utf-8")
     (OUT / "errors.md").write_text(errors(), encoding="utf-8")
     for room in ROOMS.split():
         (OUT / "reference" / f"{room}.md").write_text(reference(room), encoding="utf-8")

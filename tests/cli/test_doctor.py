@@ -115,6 +115,21 @@ def test_an_unknown_remedy_names_the_nearest(data: Path, tmp_path: Path, capsys:
     assert not (tmp_path / "x.parquet").exists()
 
 
+def test_an_audit_of_ones_own_is_named_by_its_import_path(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    (tmp_path / "my_audits.py").write_text(
+        "from zermelo.doctor.protocol import Passed\n\n\n"
+        "class Mine:\n    id, asks = 'structure.mine', 'is it mine?'\n\n"
+        "    def run(self, case):\n        return [Passed(self.id, f'{case.n_rows} rows')]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert run(data, "--only", "my_audits:Mine", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["passed"][0]["title"] == "24 rows"
+    assert run(data, "--only", "my_audits:Yours") == 2
+    assert "unknown-audit" in capsys.readouterr().err
+
+
 def test_a_bad_row_ends_the_command_or_is_set_aside(tmp_path: Path, capsys: Any) -> None:
     path = tmp_path / "pairs.jsonl"
     good = [json.dumps({"prompt": f"p{i}", "chosen": f"yes {i}", "rejected": f"no {i}"}) for i in range(40)]

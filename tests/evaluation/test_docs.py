@@ -12,7 +12,7 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize("page", ["evaluation.md", "report.md"])
+@pytest.mark.parametrize("page", ["evaluation.md", "report.md", "doctor.md"])
 def test_the_code_of_the_page_runs_and_prints_what_it_says(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,8 +77,12 @@ class Diagnosis:
         return f"{looked_at}: {', '.join(counted)}. What matters most: {told}."
 
     def remedy(self, output: str = "clean.parquet") -> str:
-        """The command that applies the remedies of findings from medium up, '' where there are none."""
-        fixes = list(dict.fromkeys(item.fix for item in self.at_least("medium") if item.fix))
+        """The command that applies the remedies of findings from medium up, '' where there are none.
+
+        Rows that only look odd (`drop-flagged:…`: refusals, outliers) are the user's to judge and are left out.
+        """
+        named = dict.fromkeys(item.fix for item in self.at_least("medium") if item.fix)
+        fixes = [name for name in named if not name.startswith("drop-flagged:")]
         if not fixes:
             return ""
         import shlex

@@ -46,9 +46,22 @@ AUDITS: dict[str, str] = {
 
 
 def load_audit(name: str) -> Audit:
-    """The audit of that id, with its default settings."""
-    module, _, attribute = AUDITS[name].partition(":")
-    found: type[Audit] = getattr(importlib.import_module(f"zermelo.{module}"), attribute)
+    """The audit of that id, with its default settings; `package.module:Class` names one of your own.
+
+    Raises:
+        SettingError: no such module, or nothing of that name in it.
+    """
+    module, _, attribute = AUDITS.get(name, name).partition(":")
+    if name in AUDITS:
+        module = f"zermelo.{module}"
+    try:
+        found: type[Audit] = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        if name in AUDITS:  # ours, or an extra that is not there: not the user's spelling
+            raise
+        raise SettingError(
+            "unknown-audit", f"{name}: {error}", hint="an audit of yours is package.module:Class"
+        ) from None
     return found()
 
 
@@ -56,14 +69,15 @@ def audits(only: Sequence[str] = ()) -> list[str]:
     """Ids of the audits to run, in order.
 
     Args:
-        only: Ids or families; empty for all.
+        only: Ids, families, or import paths of your own (`package.module:Class`); empty for all.
     Raises:
         SettingError: no audit and no family has that name.
     """
     families = {name.partition(".")[0] for name in AUDITS}
     for name in only:
-        if name not in AUDITS and name not in families:
+        if name not in AUDITS and name not in families and ":" not in name:
             guess = nearest(name, [*AUDITS, *sorted(families)])
             hint = f"did you mean {guess!r}?" if guess else "`zermelo doctor audits` lists them"
             raise SettingError("unknown-audit", f"there is no audit {name!r}", hint=hint)
-    return [name for name in AUDITS if not only or name in only or name.partition(".")[0] in only]
+    named = [name for name in AUDITS if not only or name in only or name.partition(".")[0] in only]
+    return [*named, *(name for name in only if ":" in name)]
