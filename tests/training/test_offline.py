@@ -182,8 +182,8 @@ def test_groups_that_say_nothing_are_left_out_and_counted(policy, pairs, rated) 
 
 
 def test_an_objective_that_reads_what_nobody_supplies_is_refused_at_once(policy, pairs) -> None:
-    with pytest.raises(SettingError, match="value"):
-        align(policy, pairs, Reads("value"), settings=QUICK)
+    with pytest.raises(SettingError, match="mean squared denoising error of an image"):
+        align(policy, pairs, Reads("denoising_error"), settings=QUICK)
     with pytest.raises(SettingError, match="old"):
         align(policy, pairs, Under("old"), settings=QUICK)
 

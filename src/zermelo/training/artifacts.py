@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zermelo.training.heads import load_heads, save_heads
 from zermelo.training.trainee import Trainee
 
 __all__ = ["is_adapter", "load_weights", "owner_of", "publish", "write_model"]
@@ -51,6 +52,7 @@ def write_model(
     if dtype is not None and (folder / "config.json").exists():
         named_dtype(folder / "config.json", dtype)
     tokenizer.save_pretrained(folder)
+    save_heads(trainee.heads, folder)
     if card is not None:
         (folder / card_name).write_text(json.dumps(card, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
@@ -78,8 +80,9 @@ def publish(write: Any, target: Path) -> None:
     os.replace(beside, target)
 
 
-def load_weights(model: Any, folder: Path) -> None:
-    """Put the weights of a folder that `write_model` wrote into a model of the same shape."""
+def load_weights(model: Any, folder: Path, heads: nn.Module | None = None) -> None:
+    """Put the weights of a folder that `write_model` wrote into a model of the same shape, and into its heads."""
+    load_heads(heads, folder)
     model = owner_of(model)
     if is_adapter(model):
         from peft import set_peft_model_state_dict

@@ -16,6 +16,7 @@ from zermelo.policies.engine import group_logprobs
 from zermelo.policies.load import LoRA
 from zermelo.policies.policy import Policy
 from zermelo.training.examples import Example, make_examples
+from zermelo.training.heads import make_heads
 from zermelo.training.offline import make_supplier, start_of
 from zermelo.training.plan import cut, make_plan
 from zermelo.training.settings import OfflineSettings
@@ -82,10 +83,19 @@ def estimate(
     """
     objective = objective if hasattr(objective, "needs") else from_config(objective)
     start = start_of(policy, lora, None, settings.seed)
+    known = list(groups)
     supplier = make_supplier(
-        start.model, start, objective, settings, {}, None, device=start.device, new_adapter=bool(lora)
+        start.model,
+        start,
+        objective,
+        settings,
+        {},
+        None,
+        device=start.device,
+        new_adapter=bool(lora),
+        heads=make_heads(objective, start.model, known),
     )
-    examples = useful(make_examples(groups, start, objective.needs, settings), objective, supplier)
+    examples = useful(make_examples(known, start, objective.needs, settings), objective, supplier)
     plan = make_plan(examples.items, settings)
     tokens = sum(item.n_tokens for step in plan.steps() for item in step.examples)
     largest = max(

@@ -163,7 +163,7 @@ def make_run(job: Job, folder: RunFolder | None, bar: Bar) -> Run:
             folder.checkpoints,
             job.settings.save_total_limit,
             save_model=lambda path: write_model(job.trainee, job.tokenizer, path),
-            load_model=lambda path: load_weights(job.trainee.model, path),
+            load_model=lambda path: load_weights(job.trainee.model, path, job.trainee.heads),
         )
     state = job.objective.init_state() if hasattr(job.objective, "init_state") else {}
     return Run(
@@ -213,7 +213,7 @@ def restore_best(run: Run) -> int:
 def ended(job: Job, folder: RunFolder, summary: Row) -> TrainResult[Any]:
     """The result of a run that ended before."""
     job.finish()
-    load_weights(job.trainee.model, folder.model)
+    load_weights(job.trainee.model, folder.model, job.trainee.heads)
     job.trainee.model.eval()
     history = tuple(folder.rows())
     return TrainResult(

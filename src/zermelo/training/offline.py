@@ -31,6 +31,7 @@ from zermelo.training.checks import GROUPS
 from zermelo.training.examples import Example, make_examples
 from zermelo.training.execute import Job, execute
 from zermelo.training.folder import RunFolder
+from zermelo.training.heads import make_heads
 from zermelo.training.online import Online, OnlineSupplier, Sampled
 from zermelo.training.plan import make_plan, split_by_prompt
 from zermelo.training.references import AdapterOff, Kept
@@ -99,7 +100,8 @@ def align(
     start = start_of(policy, lora, accelerator.device, settings.seed)
     dtype, weights = start.dtype, fingerprint(start)
     kept, held = split(groups, validation, settings)
-    trainee = Trainee(start.model, settings, accelerator)
+    heads = make_heads(objective, start.model, kept)
+    trainee = Trainee(start.model, settings, accelerator, heads)
     cache = None if folder is None else folder.path / "reference"
     cache = cache if reference_cache is None else Path(reference_cache)
     supplier = make_supplier(
@@ -112,6 +114,7 @@ def align(
         device=trainee.device,
         new_adapter=lora is not None,
         online=online is not None,
+        heads=heads,
     )
     examples = useful(make_examples(kept, start, objective.needs, settings), objective, supplier)
     if online is not None:
@@ -180,6 +183,7 @@ def make_supplier(
     device: torch.device,
     new_adapter: bool,
     online: bool = False,
+    heads: nn.ModuleDict | None = None,
 ) -> PolicySupplier:
     """What makes batches for this objective, with every other policy that it reads.
 
@@ -201,6 +205,7 @@ def make_supplier(
         needs,
         device,
         references=known,
+        heads={} if heads is None else dict(heads.items()),
         limit=start.max_length,
         checkpointing=settings.checkpointing,
         entropy=settings.entropy,

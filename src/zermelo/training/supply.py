@@ -19,6 +19,7 @@ from zermelo.policies.groups import TokenGroup, TokenGroups, TokenResponse
 from zermelo.policies.want import Backend, Direction, GroupLogprobs, Want
 from zermelo.synthesis.marks import id_marks
 from zermelo.training.examples import Example
+from zermelo.training.heads import HEADS, PER_TOKEN
 from zermelo.training.plan import MicroBatch
 from zermelo.training.references import Reference
 from zermelo.training.totals import Sums
@@ -171,7 +172,7 @@ DATA_EXTRAS: Mapping[str, Callable[[Sequence[Example]], list[float]]] = {
     "phrase": _differing(fill=False),
     "fault": _differing(fill=True),
 }
-COMPUTED = ("entropy", "value", "reward")
+COMPUTED = ("entropy", *HEADS)
 
 
 def _data_extra(examples: Sequence[Example], needs: Needs, device: torch.device) -> dict[str, tuple[Axis, Tensor]]:
@@ -226,7 +227,7 @@ class PolicySupplier:
         needs: What the objective reads.
         device: Where batches live.
         references: name → other policy, for `needs.policies`, KL and mismatched prompts.
-        heads: name → module for `value` and `reward`.
+        heads: name → module, for what `training/heads.py` lists.
         limit: The context, for borrowed prompts.
         checkpointing: Recompute activations.
         entropy: Also compute `extra["entropy"]`, for the log.
@@ -244,11 +245,13 @@ class PolicySupplier:
     def __post_init__(self) -> None:
         for name in self.needs.extra:
             known = name in DATA_EXTRAS or name in COMPUTED or name.startswith("kl:")
-            if not known or (name in ("value", "reward") and name not in self.heads):
+            if not known or (name in HEADS and name not in self.heads):
+                what = f" ({EXTRAS[name][1]})" if name in EXTRAS else ""
+                supplied = [*DATA_EXTRAS, *COMPUTED, "kl:ref:forward", "kl:ref:reverse"]
                 raise SettingError(
                     "not-supplied",
-                    f"the objective reads {name!r}, which offline training of a policy does not supply",
-                    hint="supplied: " + ", ".join([*DATA_EXTRAS, "entropy", "kl:ref:forward", "kl:ref:reverse"]),
+                    f"the objective reads {name!r}{what}, which training of a language model does not supply",
+                    hint="supplied: " + ", ".join(supplied),
                 )
         for name in self.needs.policies:
             if name not in self.references:
@@ -306,8 +309,8 @@ class PolicySupplier:
         return Want(
             entropy=self.entropy or "entropy" in self.needs.extra,
             kl={other: cast(Direction, direction) for _, other, direction in kinds},
-            pooled="last" if "reward" in self.needs.extra else None,
-            heads=("value",) if "value" in self.needs.extra else (),
+            pooled="last" if {"reward", "degree_logits"} & set(self.needs.extra) else None,
+            heads=tuple(name for name in PER_TOKEN if name in self.needs.extra),
             prompt=self.needs.prompt_logps,
         )
 
@@ -331,10 +334,11 @@ class PolicySupplier:
         for name in self.needs.extra:
             if name.startswith("kl:"):
                 found[name] = ("tokens", out.kl[name.split(":")[1]])
-        if "value" in out.heads:
-            found["value"] = ("tokens", out.heads["value"])
-        if out.pooled is not None:
-            found["reward"] = ("responses", self.heads["reward"](out.pooled).reshape(-1).float())
+        found |= {name: ("tokens", value) for name, value in out.heads.items()}
+        for name in ("reward", "degree_logits"):
+            if out.pooled is not None and name in self.needs.extra:
+                made = self.heads[name](out.pooled)
+                found[name] = ("responses", made.reshape(-1) if name == "reward" else made)
         if out.prompt_logps is not None:
             found["prompt_logps"] = ("responses", out.prompt_logps)
         return found
@@ -347,7 +351,11 @@ class PolicySupplier:
         if self.needs.mismatched:
             names += [("mismatched", "responses"), ("mismatched_ref", "responses")]
         size = {"tokens": batch.logps.shape[0], "responses": batch.n_responses}
-        return {name: (axis, torch.zeros(size[axis], device=self.device)) for name, axis in names}
+        found = {name: (axis, torch.zeros(size[axis], device=self.device)) for name, axis in names}
+        if "degree_logits" in found:
+            outputs = cast(nn.Linear, self.heads["degree_logits"]).out_features
+            found["degree_logits"] = ("responses", torch.zeros(size["responses"], outputs, device=self.device))
+        return found
 
     @torch.no_grad()
     def _mismatched(

@@ -49,13 +49,17 @@ class Trainee:
         model: Trained in place; its trainable parameters are put in float32.
         settings: Learning rate, precision, clipping, dropout.
         accelerator: From `accelerator_for`.
+        heads: Trained beside the model, or None.
     Attributes:
         model: The bare model.
         module: The model as it is called: wrapped for several devices or for a lower precision.
     """
 
-    def __init__(self, model: nn.Module, settings: OfflineSettings, accelerator: Any) -> None:
+    def __init__(
+        self, model: nn.Module, settings: OfflineSettings, accelerator: Any, heads: nn.ModuleDict | None = None
+    ) -> None:
         self.model = model
+        self.heads = heads
         self.clip = settings.clip
         self.accelerator = accelerator
         for parameter in model.parameters():
@@ -66,8 +70,12 @@ class Trainee:
             quiet(model)
         model.train()
         model.to(accelerator.device)  # before the optimiser, which must see the parameters that it will step
-        self.optimiser = make_optimiser([model], settings)
+        if heads is not None:
+            heads.to(accelerator.device)
+        self.optimiser = make_optimiser([model] if heads is None else [model, heads], settings)
         self.module, self._stepper = accelerator.prepare(model, self.optimiser)
+        if heads is not None and self.sharded:
+            raise SettingError("not-supplied", "an objective with a head cannot be trained with sharded weights")
 
     @property
     def device(self) -> torch.device:
@@ -96,8 +104,9 @@ class Trainee:
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        """What is trained."""
-        return [parameter for parameter in self.module.parameters() if parameter.requires_grad]
+        """What is trained, the heads last."""
+        modules = [self.module] if self.heads is None else [self.module, self.heads]
+        return [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
 
     def reduce(self, tensor: Tensor) -> Tensor:
         """Sum over devices."""
@@ -139,6 +148,10 @@ class Trainee:
         """Clip, update, forget the gradient; returns its norm before clipping."""
         for group in self.optimiser.param_groups:
             group["lr"] = lr
+        if self.heads is not None and self.world > 1:  # the model's wrapper exchanges its own gradients only
+            for parameter in self.heads.parameters():
+                if parameter.grad is not None:
+                    parameter.grad = self.reduce(parameter.grad) / self.world
         limit = math.inf if self.clip is None else self.clip
         norm = self.accelerator.clip_grad_norm_(self.parameters, limit)
         value = float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
