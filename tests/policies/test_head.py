@@ -7,7 +7,7 @@ import torch
 import zoo
 from torch import Tensor, nn
 
-from zermelo.policies import head
+from zermelo.policies import head_tiles
 from zermelo.policies.head import Other, Post, Terms, terms_of, tiled, untiled
 
 torch.set_num_threads(1)
@@ -17,7 +17,7 @@ T, D, V = 13, 6, 29
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several tiles both ways, none of them even."""
-    monkeypatch.setitem(head.TILE, "cpu", (5, 8))
+    monkeypatch.setitem(head_tiles.TILE, "cpu", (5, 8))
 
 
 def tensors(seed: int, *, rank: int = 0, bias: bool = True) -> tuple[Terms, list[Tensor]]:
