@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from zermelo.errors import DataError, SettingError
-from zermelo.evaluation.raters import RaterAgreement
-from zermelo.evaluation.side_by_side import AbsoluteScores, SideBySide, absolute_vs_relative
+from zermelo.evaluation.raters import RaterAgreement, absolute_vs_relative
+from zermelo.evaluation.side_by_side import AbsoluteScores, SideBySide
 from zermelo.ranking import BradleyTerry, count
 from zermelo.worlds.judges import SimulatedRater
 
@@ -66,7 +66,7 @@ def test_a_system_that_lost_everything_stays_finite() -> None:
 
 def test_leniency_of_questions_widens_plain_intervals_but_not_those_of_differences() -> None:
     quality = np.array([[0.4], [0.0]]) + np.zeros((2, 100))
-    grades = SimulatedRater(leniency=1.2, noise=0.3, low=-50, high=50, seed=1).grade(quality)
+    grades = SimulatedRater(leniency=2.0, noise=0.3, low=-50, high=50, seed=1).grade(quality)
     found = AbsoluteScores(resamples=300).measure(grades, systems=("good", "bad"))
     assert found.separated() == [("good", "bad")]
     assert found.separated(paired=False) == []

@@ -1,4 +1,4 @@
-"""Do raters agree? Every pair of them, all of them, and the items they part on."""
+"""Do raters agree, and do grades and choices? Every pair of raters, all of them, and the items they part on."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from zermelo.errors import DataError
 from zermelo.evaluation.present import check_settings, one_page, plain
 from zermelo.report.page import Cell, Page
 from zermelo.stats.agreement import cohen_kappa, krippendorff_alpha
-from zermelo.stats.bootstrap import bootstrap_of
+from zermelo.stats.bootstrap import bootstrap_mean, bootstrap_of
 from zermelo.stats.estimate import Estimate
 
-__all__ = ["RaterAgreement", "RaterAgreementResult"]
+__all__ = ["ProtocolAgreement", "RaterAgreement", "RaterAgreementResult", "absolute_vs_relative"]
 
 
 @dataclass(frozen=True)
@@ -144,3 +144,51 @@ def _majority(row: list[str | None]) -> str | None:
     values, counts = np.unique(given, return_counts=True)
     top = values[counts == counts.max()]
     return str(top[0]) if len(top) == 1 else None
+
+
+@dataclass(frozen=True)
+class ProtocolAgreement:
+    """Grades against choices of the same two answers.
+
+    Args:
+        agree: Share of pairs where the higher grade is the choice (equal grades: a tie).
+        by_grade: P(a ≻ b) by grades, ties ½.
+        by_choice: P(a ≻ b) by choices, ties ½.
+        table: Pairs by grades (rows a, tie, b) and choices (columns a, tie, b). [3, 3]
+    """
+
+    agree: Estimate
+    by_grade: Estimate
+    by_choice: Estimate
+    table: NDArray[np.int64]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers."""
+        named = {"agree": self.agree, "by_grade": self.by_grade, "by_choice": self.by_choice}
+        return {name: plain(value) for name, value in named.items()} | {"table": self.table.tolist()}
+
+
+def absolute_vs_relative(
+    grade_a: ArrayLike, grade_b: ArrayLike, chosen: ArrayLike, *, cluster: ArrayLike | None = None, seed: int = 0
+) -> ProtocolAgreement:
+    """Do grades and choices of the same pairs say the same?
+
+    Args:
+        grade_a: Grade of one answer. [M]
+        grade_b: Grade of the other. [M]
+        chosen: P(a ≻ b) when the two are compared: 1, 0, ½ for a tie. Rows with NaN anywhere are left out. [M]
+        cluster: Independent unit of each pair. [M]
+        seed: Of the bootstrap.
+    Source: "Long-Span Question-Answering: Automatic Question Generation and QA-System Ranking via Side-by-Side
+        Evaluation", 2024, arXiv 2406.00179.
+    """
+    a, b, c = (np.asarray(column, dtype=np.float64) for column in (grade_a, grade_b, chosen))
+    if not a.shape == b.shape == c.shape:
+        raise DataError("bad-shape", f"grades and choices differ in number: {a.shape}, {b.shape}, {c.shape}")
+    known = ~np.isnan(a + b + c)
+    graded, said = np.sign(a - b)[known], np.sign(c - 0.5)[known]
+    columns = np.stack([graded == said, 0.5 + graded / 2, 0.5 + said / 2], axis=1).astype(np.float64)
+    boot = bootstrap_mean(columns, cluster=None if cluster is None else np.asarray(cluster)[known], seed=seed)
+    table = np.zeros((3, 3), dtype=np.int64)
+    np.add.at(table, (1 - graded.astype(int), 1 - said.astype(int)), 1)
+    return ProtocolAgreement(boot.estimate(0), boot.estimate(1), boot.estimate(2), table)

@@ -1,4 +1,4 @@
-"""Systems ranked by comparing answers two at a time, or by grading each alone; and whether the two protocols agree."""
+"""Systems ranked by comparing answers two at a time, or by grading each alone."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from zermelo.evaluation.self_preference import both_orders
 from zermelo.report.page import Cell, Page
 from zermelo.report.plots import interval_plot
 from zermelo.report.svg import Svg
-from zermelo.stats.bootstrap import bootstrap_mean
+from zermelo.stats.bootstrap import bootstrap_counts
 from zermelo.stats.estimate import Estimate
 
-__all__ = ["AbsoluteScores", "ProtocolAgreement", "SideBySide", "SystemScores", "absolute_vs_relative"]
+__all__ = ["AbsoluteScores", "SideBySide", "SystemScores"]
 
 Floats = NDArray[np.float64]
 
@@ -249,8 +249,6 @@ def _resampled(
 ) -> SystemScores:
     from scipy.stats import kendalltau
 
-    from zermelo.stats.bootstrap import bootstrap_counts
-
     boot = bootstrap_counts(scores, n_questions, level=settings.level, resamples=settings.resamples, seed=settings.seed)
     consistency = float("nan")
     if n_questions >= 2:
@@ -263,51 +261,3 @@ def _resampled(
             consistency = float(np.mean([kendalltau(one, other).statistic for one, other in pairs]))
     found = tuple(boot.estimate(s) for s in range(len(systems)))
     return SystemScores(systems, found, boot.draws, consistency, n_questions, share, protocol)
-
-
-@dataclass(frozen=True)
-class ProtocolAgreement:
-    """Grades against choices of the same two answers.
-
-    Args:
-        agree: Share of pairs where the higher grade is the choice (equal grades: a tie).
-        by_grade: P(a ≻ b) by grades, ties ½.
-        by_choice: P(a ≻ b) by choices, ties ½.
-        table: Pairs by grades (rows a, tie, b) and choices (columns a, tie, b). [3, 3]
-    """
-
-    agree: Estimate
-    by_grade: Estimate
-    by_choice: Estimate
-    table: NDArray[np.int64]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain numbers."""
-        named = {"agree": self.agree, "by_grade": self.by_grade, "by_choice": self.by_choice}
-        return {name: plain(value) for name, value in named.items()} | {"table": self.table.tolist()}
-
-
-def absolute_vs_relative(
-    grade_a: ArrayLike, grade_b: ArrayLike, chosen: ArrayLike, *, cluster: ArrayLike | None = None, seed: int = 0
-) -> ProtocolAgreement:
-    """Do grades and choices of the same pairs say the same?
-
-    Args:
-        grade_a: Grade of one answer. [M]
-        grade_b: Grade of the other. [M]
-        chosen: P(a ≻ b) when the two are compared: 1, 0, ½ for a tie. Rows with NaN anywhere are left out. [M]
-        cluster: Independent unit of each pair. [M]
-        seed: Of the bootstrap.
-    Source: "Long-Span Question-Answering: Automatic Question Generation and QA-System Ranking via Side-by-Side
-        Evaluation", 2024, arXiv 2406.00179.
-    """
-    a, b, c = (np.asarray(column, dtype=np.float64) for column in (grade_a, grade_b, chosen))
-    if not a.shape == b.shape == c.shape:
-        raise DataError("bad-shape", f"grades and choices differ in number: {a.shape}, {b.shape}, {c.shape}")
-    known = ~np.isnan(a + b + c)
-    graded, said = np.sign(a - b)[known], np.sign(c - 0.5)[known]
-    columns = np.stack([graded == said, 0.5 + graded / 2, 0.5 + said / 2], axis=1).astype(np.float64)
-    boot = bootstrap_mean(columns, cluster=None if cluster is None else np.asarray(cluster)[known], seed=seed)
-    table = np.zeros((3, 3), dtype=np.int64)
-    np.add.at(table, (1 - graded.astype(int), 1 - said.astype(int)), 1)
-    return ProtocolAgreement(boot.estimate(0), boot.estimate(1), boot.estimate(2), table)
