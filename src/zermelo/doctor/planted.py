@@ -309,11 +309,14 @@ def _repeated(groups: Groups, rate: float, rng: random.Random) -> tuple[list[Gro
 
 
 def _nearly_repeated(groups: Groups, rate: float, rng: random.Random) -> tuple[list[Group], list[int]]:
+    """Copies with two words before each reply; both, the first and the copy, are nearly the same as another row."""
     made, rows = _repeated(groups, rate, rng)
+    of = {group.id: row for row, group in enumerate(groups)}
+    firsts = {of[made[row].id.rpartition("-copy-")[0]] for row in rows}
     for row in rows:
         sides = tuple(replace(side, text=f"Well: {side.content}") for side in made[row].responses)
         made[row] = replace(made[row], responses=sides)
-    return made, rows
+    return made, sorted({*firsts, *rows})
 
 
 def _leaked(groups: Groups, rate: float, rng: random.Random) -> tuple[list[Group], list[int]]:

@@ -161,7 +161,7 @@ def test_duplicates_keep_the_first_and_contradictory_votes_stay() -> None:
     )
     after, (change,) = apply(data, None, ["drop-duplicates"])
     assert after.ids() == ["a", "c", "d"]
-    assert change.reasons == ("as row 0",)
+    assert change.reasons == ("structure.duplicate",)
 
 
 def test_near_duplicates_keep_the_first() -> None:
@@ -179,10 +179,12 @@ def test_prompts_are_kept_once() -> None:
 
 def test_comparisons_of_equal_answers_go_and_the_others_stay() -> None:
     answers = (Response("same"), Response("same"), Response("other"))
-    group = Group("a", "p", answers, (vote(1.0, on=(0, 1)), vote(1.0, on=(0, 2))))
+    group = Group("a", "p", answers, (vote(1.0, on=(0, 1)), vote(1.0, on=(0, 2)), vote(0.0, on=(1, 2))))
     after, (change,) = apply(Feedback.of([group, pair("b", "z", "z")]), None, ["drop-identical"])
     assert after.ids() == ["a"] and change.dropped.tolist() == [1]
-    assert [item.on for item in next(iter(after)).judgements] == [(0, 2)]
+    (kept,) = after
+    assert [item.text for item in kept.responses] == ["same", "other"]
+    assert [item.on for item in kept.judgements] == [(0, 1), (0, 1)]
 
 
 @pytest.mark.parametrize(
@@ -193,6 +195,8 @@ def test_comparisons_of_equal_answers_go_and_the_others_stay() -> None:
         ("[INST] Why? [/INST] So.</s>", "Why?  So."),
         ("<start_of_turn>model\nFine<end_of_turn>", "Fine"),
         ("<s>Good", "Good"),
+        ("a <s>struck</s", "a <s>struck</s"),
+        ("<|im_<s>end|>x<|im_end|>", "<|im_<s>end|>x"),
         ("  spaces stay where no mark stood ", "  spaces stay where no mark stood "),
         ("if a < b | c > d: <span>html stays</span>", "if a < b | c > d: <span>html stays</span>"),
     ],
@@ -200,6 +204,11 @@ def test_comparisons_of_equal_answers_go_and_the_others_stay() -> None:
 def test_template_marks_are_taken_out_and_nothing_else(text: str, clean: str) -> None:
     assert stripped(text) == clean
     assert stripped(stripped(text)) == stripped(text)
+
+
+def test_an_answer_ends_where_another_speaker_begins() -> None:
+    assert stripped("Assistant: Yes.\n\nHuman: And then?", answer=True) == "Yes."
+    assert stripped("Human: And then?") == "Human: And then?"
 
 
 def test_a_stripped_answer_loses_its_ids_because_they_hold_the_mark() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zermelo.doctor.fixes.balancing import BalanceLength
-from zermelo.doctor.fixes.dropping import DropDuplicates, DropFlagged, DropNearDuplicates, DropPrompts
+from zermelo.doctor.fixes.dropping import DropFlagged, DropNearDuplicates
 from zermelo.doctor.fixes.history import noted
 from zermelo.doctor.fixes.overlay import Mended
 from zermelo.doctor.fixes.protocol import Change, Fix, Plan
@@ -32,12 +32,12 @@ __all__ = ["FIXES", "apply", "dropped_beside", "dropped_rows", "load_fix"]
 FIXES: Mapping[str, Callable[[str], Fix]] = {
     "drop-empty": lambda _: DropFlagged("structure.empty", "drop-empty", "empty"),
     "drop-identical": lambda _: DropIdentical(),
-    "drop-duplicates": lambda _: DropDuplicates(),
+    "drop-duplicates": lambda _: DropFlagged("structure.duplicate", "drop-duplicates"),
     "drop-near-duplicates": lambda _: DropNearDuplicates(),
     "drop-truncated": lambda _: DropFlagged("structure.truncated", "drop-truncated"),
     "drop-contaminated": lambda _: DropFlagged("contamination.overlap", "drop-contaminated"),
     "drop-flagged": lambda audit: DropFlagged(_audit(audit)),
-    "dedupe-prompts": lambda _: DropPrompts(),
+    "dedupe-prompts": lambda _: DropFlagged("structure.prompts", "dedupe-prompts"),
     "strip-template": lambda _: StripTemplate(),
     "relabel-suspects": lambda how: RelabelSuspects(how or "soft"),  # type: ignore[arg-type]
     "drop-suspects": lambda _: DropSuspects(),

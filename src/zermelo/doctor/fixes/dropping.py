@@ -1,8 +1,7 @@
-"""Fixes that set whole rows aside: flagged by an audit, repeated, of one prompt."""
+"""Fixes that set whole rows aside: flagged by an audit, nearly repeated."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
     from zermelo.doctor.case import Case
     from zermelo.feedback.records import Group
 
-__all__ = ["DropDuplicates", "DropFlagged", "DropNearDuplicates", "DropPrompts", "flagged_rows"]
+__all__ = ["DropFlagged", "DropNearDuplicates", "flagged_rows"]
 
-CHUNK = 2_048
+ROUNDS = 5
 
 
 def flagged_rows(findings: Findings, audit: str) -> NDArray[np.int64]:
@@ -81,51 +80,6 @@ class DropFlagged:
 
 
 @dataclass(frozen=True)
-class DropDuplicates:
-    """Rows that say what an earlier row says: equal prompt, answers and judgements, whatever their id."""
-
-    name: str = "drop-duplicates"
-    needs: tuple[str, ...] = ()
-
-    def plan(self, case: Case, findings: Findings, *, seed: int) -> Plan:
-        from zermelo.feedback.suspicions import content_digest
-
-        rows, signatures = _signatures(case)
-        _, inverse, counts = np.unique(signatures, return_inverse=True, return_counts=True)
-        candidates = rows[counts[inverse] > 1]
-        first: dict[int, int] = {}
-        why: dict[int, str] = {}
-        for start in range(0, len(candidates), CHUNK):
-            for row, group in sorted(case.feedback.at(candidates[start : start + CHUNK].tolist()).items()):
-                digest = content_digest(replace(group, id="", meta={}))
-                if digest is None:
-                    continue
-                if digest in first:
-                    why[row] = f"as row {first[digest]}"
-                else:
-                    first[digest] = row
-        return Plan(drop=np.array(sorted(why), np.int64), why=why)
-
-
-@dataclass(frozen=True)
-class DropPrompts:
-    """All but the first row of each prompt; white space at the ends does not count."""
-
-    name: str = "dedupe-prompts"
-    needs: tuple[str, ...] = ()
-
-    def plan(self, case: Case, findings: Findings, *, seed: int) -> Plan:
-        asked = case.texts.is_prompt
-        rows, digests = case.texts.row[asked], case.texts.digest[asked]
-        first: dict[int, int] = {}
-        why: dict[int, str] = {}
-        for row, digest in zip(rows.tolist(), digests.tolist(), strict=True):
-            if first.setdefault(digest, row) != row:
-                why[row] = f"prompt of row {first[digest]}"
-        return Plan(drop=np.array(sorted(why), np.int64), why=why)
-
-
-@dataclass(frozen=True)
 class DropNearDuplicates:
     """Of rows that are nearly equal, prompt and answers together, all but the first.
 
@@ -143,38 +97,41 @@ class DropNearDuplicates:
         return (self.audit,)
 
     def plan(self, case: Case, findings: Findings, *, seed: int) -> Plan:
-        from zermelo.feedback.neardup import clusters
-
-        rows = flagged_rows(findings, self.audit)
-        texts = _row_texts(case, rows)
-        first: dict[int, int] = {}
         why: dict[int, str] = {}
-        for row, cluster in zip(rows.tolist(), clusters(texts, similarity=self.similarity).tolist(), strict=True):
-            if first.setdefault(cluster, row) != row:
-                why[row] = f"nearly row {first[cluster]}"
+        now, found = case, flagged_rows(findings, self.audit)
+        for _ in range(ROUNDS):  # a candidate that a crowd hid shows itself when the crowd is gone
+            gone = self._later(now, found)
+            why |= gone
+            if not gone:
+                break
+            every = np.arange(len(case.feedback.source)) if case.feedback.rows is None else case.feedback.rows
+            kept = np.setdiff1d(every, np.array(sorted(why), np.int64))
+            now = replace(case, feedback=replace(case.feedback, rows=kept))
+            found = _found(self.audit, now)
         return Plan(drop=np.array(sorted(why), np.int64), why=why)
 
+    def _later(self, case: Case, flagged: NDArray[np.int64]) -> dict[int, str]:
+        """Of the flagged rows those that are nearly an earlier one, with the reason."""
+        from zermelo.doctor.structure.sketches import near_clusters, sketches_of
 
-def _row_texts(case: Case, rows: NDArray[np.int64]) -> Sequence[str]:
-    from zermelo.feedback.neardup import plain_prompt
+        rows = np.intersect1d(flagged, case.texts.row)
+        if not len(rows):
+            return {}
+        row, _, sketches = sketches_of(case, rows)
+        order = np.argsort(row, kind="stable")
+        places, starts = np.unique(row[order], return_index=True)
+        cluster = near_clusters(np.minimum.reduceat(sketches[order], starts, axis=0), similar=self.similarity)
+        first: dict[int, int] = {}
+        why: dict[int, str] = {}
+        for place, number in zip(places.tolist(), cluster.tolist(), strict=True):
+            if first.setdefault(number, place) != place:
+                why[place] = f"nearly row {first[number]}"
+        return why
 
-    texts: list[str] = []
-    for start in range(0, len(rows), CHUNK):
-        found = case.feedback.at(rows[start : start + CHUNK].tolist())
-        for row in rows[start : start + CHUNK].tolist():
-            group = found[row]
-            texts.append("\n".join([plain_prompt(group.prompt), *(item.content for item in group.responses)]))
-    return texts
 
+def _found(audit: str, case: Case) -> NDArray[np.int64]:
+    from zermelo.doctor.protocol import Finding
+    from zermelo.doctor.registry import load_audit
 
-def _signatures(case: Case) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    """Rows that have texts, and 64 bits of the texts of each, in order. [R], [R]"""
-    table = case.texts
-    place = table.response.astype(np.int64) + 2
-    weight = (place.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) | np.uint64(1)
-    rows, starts = np.unique(table.row, return_index=True)
-    answered = np.isin(rows, table.row[~table.is_prompt])
-    if not len(rows):
-        return rows.astype(np.int64), np.zeros(0, np.uint64)
-    sums = np.add.reduceat(table.digest * weight, starts)
-    return rows[answered].astype(np.int64), sums[answered]
+    told = [item for item in load_audit(audit).run(case) if isinstance(item, Finding)]
+    return flagged_rows({audit: told}, audit)

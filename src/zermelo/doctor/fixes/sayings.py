@@ -20,9 +20,17 @@ from zermelo.feedback.records import Group, Judgement
 
 if TYPE_CHECKING:
     from zermelo.doctor.case import Case
-    from zermelo.doctor.scan import TextTable
 
-__all__ = ["DropIdentical", "DropSpammers", "DropSuspects", "RelabelSuspects", "place_in_row", "suspects", "without"]
+__all__ = [
+    "DropIdentical",
+    "DropSpammers",
+    "DropSuspects",
+    "RelabelSuspects",
+    "merged",
+    "place_in_row",
+    "suspects",
+    "without",
+]
 
 
 def place_in_row(row: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -71,17 +79,53 @@ def said_anew(group: Group, instead: Mapping[int, Judgement | None], *, fix: str
 
 @dataclass(frozen=True)
 class DropIdentical:
-    """Comparisons of an answer with its equal."""
+    """Equal answers of a row become one: what is said of the second is said of the first, their comparison goes.
 
+    A row that has no two different answers goes as a whole.
+    """
+
+    audit: str = "structure.identical"
     name: str = "drop-identical"
-    needs: tuple[str, ...] = ()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.audit,)
 
     def plan(self, case: Case, findings: Findings, *, seed: int) -> Plan:
-        said, table = case.comparisons, case.texts
-        if not len(said):
-            rows, win, lose = (case.pairs[name].to_numpy().astype(np.int64) for name in ("row", "win", "lose"))
-            return Plan(drop=np.unique(rows[_same(table, rows, win, lose)]), why="equal answers")
-        return without(case, _same(table, said.row, said.first, said.second), fix=self.name, why="equal answers")
+        rows, table = flagged_rows(findings, self.audit), case.texts
+        mine = np.isin(table.row, rows) & ~table.is_prompt
+        different = np.unique(np.stack([table.row[mine], table.digest[mine].view(np.int64)], 1), axis=0)[:, 0]
+        places, counts = np.unique(different, return_counts=True)
+        single = places[counts < 2]
+
+        def change(row: int, group: Group) -> Group:
+            return changed(group, merged(group), fix=self.name, note="equal answers")
+
+        return Plan(drop=single, why="equal answers", edit=np.setdiff1d(rows, single), change=change)
+
+
+def merged(group: Group) -> Group:
+    """The group with every answer once; judgements of a repeated one move to its first occurrence."""
+    first: dict[str, int] = {}
+    to = {
+        at: at if not (text := response.content) else first.setdefault(text, at)
+        for at, response in enumerate(group.responses)
+    }
+    said = []
+    for item in group.judgements:
+        on = tuple(to[at] for at in item.on)
+        if item.kind == "comparison" and on[0] == on[1] and item.on[0] != item.on[1]:
+            continue
+        if item.kind == "ranking" and item.values is not None and len(set(on)) < len(on):
+            best: dict[int, float] = {}
+            for at, rank in zip(on, item.values, strict=True):
+                best[at] = min(rank, best.get(at, rank))
+            item = replace(item, values=tuple(best.values()))
+            on = tuple(best)
+        shown = None if item.shown is None else tuple(dict.fromkeys(to[at] for at in item.shown))
+        said.append(replace(item, on=on, shown=shown))
+    kept = [at for at in range(len(group.responses)) if to[at] == at]
+    return replace(group, judgements=tuple(said)).keep_responses(kept)
 
 
 @dataclass(frozen=True)
@@ -235,16 +279,6 @@ def _relabelled(old: Judgement, wrong: float, how: str, name: str) -> Judgement:
         criterion=old.criterion,
         note=f"{name}; was {stated:g} by {old.by or 'unknown'}",
     )
-
-
-def _same(
-    table: TextTable, row: NDArray[np.int64], one: NDArray[np.int64], other: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    a, b = table.place(row, one), table.place(row, other)
-    known = (a >= 0) & (b >= 0) & (one != other)
-    found = np.zeros(len(row), bool)
-    found[known] = table.digest[a[known]] == table.digest[b[known]]
-    return found
 
 
 def _judged_otherwise(case: Case) -> NDArray[np.int64]:
