@@ -120,7 +120,7 @@ def board(
                 from zermelo.cli.rank_models import with_bootstrap
 
                 fitted = with_bootstrap(counts, None, fitted, model.value, bootstrap, seed, prior, position)
-            made = Board(fitted, model=model.value, level=level, scale=points[0], anchor=points[1])
+            made = Board(fitted, model=model.value, level=level, scale=points[0], anchor=points[1], counts=counts)
         else:
             from zermelo.cli.rank_models import board_of_records
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from zermelo.errors import SettingError, warn
 from zermelo.ranking.board import Board
 from zermelo.ranking.records import Records, read_records
 from zermelo.ranking.result import FitInfo, Ratings
+
+if TYPE_CHECKING:
+    from zermelo.ranking.counts import Counts
 
 __all__ = ["board_of_records", "length_controlled_board", "with_bootstrap"]
 
@@ -44,7 +47,14 @@ def board_of_records(
         warn("left-out", f"{number:,} comparisons left out: {reason}")
     if model in ("elo", "glicko", "glicko2", "trueskill"):
         _refuse(model, control=control, by=by, cluster=cluster, bootstrap=bootstrap, position=position, prior=prior)
-        return Board(_in_order(records, model, seed), model=model, level=level, scale=points[0], anchor=points[1])
+        return Board(
+            _in_order(records, model, seed),
+            model=model,
+            level=level,
+            scale=points[0],
+            anchor=points[1],
+            counts=_counts_of(records),
+        )
     if model == "thurstone":
         _refuse(model, control=control, by=by, cluster=cluster)
     from zermelo.ranking.covariates import ControlledBradleyTerry
@@ -68,23 +78,29 @@ def board_of_records(
         if control:
             raise SettingError("bad-setting", "--bootstrap has no fit with --control; the errors are sandwiches, "
                                "clustered with --cluster")  # fmt: skip
-        from zermelo.ranking.counts import count
-
-        counts = count(
-            records.first,
-            records.second,
-            records.score,
-            players=records.players,
-            tie=records.tie,
-            weight=records.weight,
-        )
+        counts = _counts_of(records)
         fitted = with_bootstrap(counts, records if cluster else None, fitted, model, bootstrap, seed, prior, position)
     categories: dict[str, Ratings] = {}
     if by is not None and records.category is not None:
         categories, told = _by_category(records, fitted, ties)
         notes += told
     return Board(
-        fitted, model=model, level=level, categories=categories, notes=tuple(notes), scale=points[0], anchor=points[1]
+        fitted,
+        model=model,
+        level=level,
+        categories=categories,
+        notes=tuple(notes),
+        scale=points[0],
+        anchor=points[1],
+        counts=_counts_of(records),
+    )
+
+
+def _counts_of(records: Records) -> Counts:
+    from zermelo.ranking.counts import count
+
+    return count(
+        records.first, records.second, records.score, players=records.players, tie=records.tie, weight=records.weight
     )
 
 

@@ -8,10 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from zermelo.errors import SettingError
 from zermelo.ranking.result import ELO, Ratings
 
 if TYPE_CHECKING:
+    from zermelo.ranking.counts import Counts
+    from zermelo.report.page import Page
     from zermelo.report.svg import Svg
 
 __all__ = ["SUFFIXES", "Board"]
@@ -19,6 +23,8 @@ __all__ = ["SUFFIXES", "Board"]
 SCHEMA = "zermelo.board/1"
 SUFFIXES = (".json", ".csv", ".md", ".html", ".parquet")
 SHOWN = 60  # players in the plot of a page
+PICTURED = 500  # players up to which ranks are drawn and predictions checked
+FEW = 50  # battles below which a picture of calibration would be noise
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class Board:
         categories: Name → ratings in that category.
         controlled: Player → length-controlled win rate.
         notes: Further warnings, shown with those of the fit.
+        counts: What was fitted, for the pictures of a page.
     """
 
     ratings: Ratings
@@ -44,6 +51,7 @@ class Board:
     categories: Mapping[str, Ratings] = field(default_factory=dict)
     controlled: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    counts: Counts | None = None
 
     def rows(self) -> list[dict[str, Any]]:
         """Players, best first; figures that do not apply are None."""
@@ -131,6 +139,7 @@ class Board:
         _table(page, self)
         if any(row["ci_low"] is not None for row in self.rows()):
             page.plot(self.plot())
+        self._pictures(page)
         for name, ratings in self.categories.items():
             page.section(name, f"{ratings.fit.n_battles:,} battles; ratings partially pooled over categories.")
             _table(page, self._of(ratings))
@@ -144,6 +153,30 @@ class Board:
         told = [{"figure": name, "value": str(value)} for name, value in self.to_json()["fit"].items()]
         page.table([row for row in told if row["figure"] != "parameters"])
         return page.html()
+
+    def _pictures(self, page: Page) -> None:
+        """Who beats whom, how firm the ranks are, whether held-out predictions come true."""
+        from zermelo.ranking import pictures
+
+        finite = np.isfinite(self.ratings.standard_error()) & np.isfinite(self.ratings.rating)
+        if self.ratings.covariance.ndim == 2 and 2 <= finite.sum() <= PICTURED:
+            page.section("How firm the ranks are", "Ratings drawn anew from their joint uncertainty.")
+            page.plot(self.ratings.plot(kind="ranks"))
+        if self.counts is None or len(self.counts.players) > PICTURED:
+            return
+        page.section("Who beats whom", "Results themselves, whatever the model says; empty: never met.")
+        place = {name: i for i, name in enumerate(self.counts.players)}
+        order = [place[row["name"]] for row in self.rows() if row["name"] in place]
+        page.plot(pictures.win_matrix(self.counts, order=order))
+        if not self.counts.soft and np.allclose(self.counts.n, self.counts.n2) and self.counts.n.sum() >= FEW:
+            from zermelo.ranking.goodness import held_out_counts
+
+            found = held_out_counts(self.counts)
+            text = (
+                f"Battles that the ratings have not seen, five folds, Bradley–Terry: {found.log_likelihood:.4f} nat a "
+                f"battle (a coin: {found.baseline:.4f}), Brier score {found.brier:.4f}."
+            )
+            page.section("Do predictions come true?", text).plot(found.plot())
 
     def write(self, path: str | Path) -> Path:
         """Write beside and rename; the suffix chooses the form.
@@ -169,7 +202,7 @@ class Board:
         return write_text(target, forms[target.suffix]())
 
     def _of(self, ratings: Ratings) -> Board:
-        return replace(self, ratings=ratings, categories={}, controlled={}, notes=())
+        return replace(self, ratings=ratings, categories={}, controlled={}, notes=(), counts=None)
 
     def _all_rows(self) -> list[dict[str, Any]]:
         if not self.categories:

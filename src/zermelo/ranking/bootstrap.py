@@ -21,6 +21,7 @@ from zermelo.ranking.result import Ratings
 
 if TYPE_CHECKING:
     from zermelo.ranking.records import Records
+    from zermelo.report.svg import Svg
 
 __all__ = ["Bootstrap", "bootstrap", "cluster_bootstrap"]
 
@@ -38,11 +39,13 @@ class Bootstrap:
         ratings: Logits, centred on 0 in each replicate. [R, P]
         n_failed: Replicates left out because their ratings do not exist (a player lost everything in them).
         seed: Of the replicates.
+        players: Names. [P]
     """
 
     ratings: Floats
     n_failed: int
     seed: int
+    players: tuple[str, ...] = ()
 
     def interval(self, level: float = 0.95) -> Floats:
         """Percentile intervals. [P, 2]"""
@@ -52,6 +55,13 @@ class Bootstrap:
     def covariance(self) -> Floats:
         """Of the ratings over replicates. [P, P]"""
         return np.cov(self.ratings, rowvar=False)
+
+    def plot(self) -> Svg:
+        """How often each player takes each rank over the replicates."""
+        from zermelo.ranking.pictures import rank_stability
+
+        names = self.players or tuple(str(i) for i in range(self.ratings.shape[1]))
+        return rank_stability(names, self.ratings)
 
 
 def bootstrap(
@@ -170,7 +180,7 @@ def _replicates(
         found = list(pool.map(one, range(len(begins)), [min(CHUNK, n_resamples - begin) for begin in begins]))
     ratings = np.concatenate([part for part, _ in found], axis=1).T
     failed = sum(number for _, number in found)
-    return Bootstrap(ratings - ratings.mean(1, keepdims=True), failed, seed)
+    return Bootstrap(ratings - ratings.mean(1, keepdims=True), failed, seed, cells.players)
 
 
 def _chunk(

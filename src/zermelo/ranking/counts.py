@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zermelo.errors import DataError
+
+if TYPE_CHECKING:
+    from zermelo.report.svg import Svg
 
 __all__ = ["Counts", "collapse", "count", "of_outcomes"]
 
@@ -77,6 +80,12 @@ class Counts:
         size = len(self.players)
         won = np.bincount(self.first, self.score, size) + np.bincount(self.second, self.n - self.score, size)
         return _ratio(np.asarray(won, dtype=np.float64), self.games())
+
+    def plot(self) -> Svg:
+        """Win rates of pairs, the best by share of points first."""
+        from zermelo.ranking.pictures import win_matrix
+
+        return win_matrix(self)
 
     def unordered(self) -> Counts:
         """The same with both orders of a pair in one cell (first < second)."""

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zermelo.errors import SettingError
 from zermelo.ranking.bradley_terry import BradleyTerry
-from zermelo.ranking.counts import Counts, count
+from zermelo.ranking.counts import Counts, count, of_outcomes
 from zermelo.ranking.likelihood import sigmoid
 from zermelo.ranking.result import Ratings
 from zermelo.ranking.tables import cyclic_triples
 
-__all__ = ["Goodness", "HeldOut", "goodness_of_fit", "held_out"]
+if TYPE_CHECKING:
+    from zermelo.report.svg import Svg
+    from zermelo.stats.calibration import Reliability
+
+__all__ = ["Goodness", "HeldOut", "goodness_of_fit", "held_out", "held_out_counts"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -73,6 +78,67 @@ class HeldOut:
     brier: float
     bins: tuple[tuple[float, float, int], ...]
     battles: int
+
+    def table(self) -> list[dict[str, Any]]:
+        """One row per tenth of the prediction."""
+        return [{"predicted": p, "observed": y, "battles": n} for p, y, n in self.bins]
+
+    def curve(self) -> Reliability:
+        """Predicted against observed, with Wilson limits (ties make them a little wide)."""
+        from zermelo.stats.calibration import Reliability
+        from zermelo.stats.intervals import wilson
+
+        p, y, n = (np.array(column, dtype=np.float64) for column in zip(*self.bins, strict=True))
+        limits = [wilson(a * b, b) for a, b in zip(y.tolist(), n.tolist(), strict=True)]
+        low, high = np.array([e.low for e in limits]), np.array([e.high for e in limits])
+        return Reliability(p, y, low, high, n.astype(np.int64), np.linspace(0, 1, 11), "width")
+
+    def plot(self) -> Svg:
+        """Predicted against observed wins of the first player."""
+        from zermelo.report.plots import reliability_plot
+
+        return reliability_plot(self.curve(), title="Do predictions come true?", x_label="predicted win rate")
+
+
+def held_out_counts(counts: Counts, *, folds: int = 5, seed: int = 0) -> HeldOut:
+    """The same from counts: the wins, ties and losses of every cell are dealt into folds. No battle is looked at.
+
+    Args:
+        counts: Comparisons with outcomes, not probabilities, each of weight 1.
+        folds: Parts.
+        seed: Of the parts.
+    Raises:
+        SettingError: probabilities or weights.
+    """
+    if counts.soft or not np.allclose(counts.n, counts.n2):
+        raise SettingError("soft-outcomes", "held-out counts need votes: wins, losses and ties, each of weight 1")
+    rng = np.random.default_rng(seed)
+    win = np.round(counts.score - counts.tie / 2).astype(np.int64)
+    tie = np.round(counts.tie).astype(np.int64)
+    loss = np.round(counts.n).astype(np.int64) - win - tie
+    left, dealt = [win, tie, loss], []
+    for fold in range(folds):  # what is left is dealt evenly among the folds to come
+        some = [rng.binomial(part, 1 / (folds - fold)) for part in left]
+        left = [part - one for part, one in zip(left, some, strict=True)]
+        dealt.append(some)
+    model, total = BradleyTerry(prior=0.1), np.zeros((3, 10))
+    log_likelihood = square = 0.0
+    for w, t, lost in dealt:
+        rest = of_outcomes(
+            counts.first, counts.second, (win - w).astype(float), (tie - t).astype(float), (loss - lost).astype(float),
+            players=counts.players,
+        )  # fmt: skip
+        rating = model.fit(rest).rating
+        p = np.clip(sigmoid(rating[counts.first] - rating[counts.second]), 1e-12, 1 - 1e-12)
+        n, points = w + t + lost, w + t / 2
+        which = np.minimum((p * 10).astype(np.int64), 9)
+        total += [np.bincount(which, values, 10) for values in (n * p, points, n)]
+        log_likelihood += float((points * np.log(p) + (n - points) * np.log1p(-p)).sum())
+        square += float((w * (1 - p) ** 2 + t * (0.5 - p) ** 2 + lost * p**2).sum())
+    every = float(total[2].sum())
+    stated, seen, size = total
+    bins = tuple((float(stated[b] / size[b]), float(seen[b] / size[b]), round(size[b])) for b in np.flatnonzero(size))
+    return HeldOut(log_likelihood / every, -math.log(2), square / every, bins, round(every))
 
 
 def goodness_of_fit(

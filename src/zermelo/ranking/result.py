@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -200,8 +200,19 @@ class Ratings:
 
         return Board(self).html()
 
-    def plot(self, *, level: float = 0.95) -> Svg:
-        """Ratings with intervals, best first, Elo points."""
+    def plot(self, *, kind: Literal["intervals", "ranks"] = "intervals", level: float = 0.95) -> Svg:
+        """Ratings with intervals, best first, Elo points; or how firm the `ranks` are.
+
+        Args:
+            kind: `intervals` or `ranks`.
+            level: Of the intervals.
+        """
+        if kind == "ranks":
+            if self.covariance.ndim == 1:
+                raise SettingError("bad-setting", "ranks are drawn from a whole covariance; there are variances only")
+            from zermelo.ranking.pictures import rank_draws, rank_stability
+
+            return rank_stability(*rank_draws(self))
         from zermelo.ranking.board import Board
 
         return Board(self, level=level).plot()
