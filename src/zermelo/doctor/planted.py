@@ -98,7 +98,8 @@ def plant(fault: str, groups: Groups, *, rate: float | None = None, seed: int = 
     if not 0 < rate <= 1:
         raise SettingError("bad-setting", f"plant: rate must be in (0, 1]. Got {rate!r}")
     made, rows = kind.put(groups, rate, random.Random(f"{fault}:{seed}"))
-    truth = np.array(_mislabelled(made) if fault == "flipped" else sorted(rows), np.int64)
+    exact = fault == "flipped" and all(group.id.startswith("replies-") for group in made)
+    truth = np.array(_mislabelled(made) if exact else sorted(rows), np.int64)
     share = len(truth) / len(made) if kind.of == "rows" else _how_true(fault, made) if kind.of == "accuracy" else rate
     items = tuple(str(made[row].prompt) for row in rows) if fault == "leaked" else ()
     return Planted(fault, Feedback.of(made), truth, share, kind.who, items)
