@@ -18,7 +18,7 @@ def test_a_noiseless_judge_over_all_neighbours_gives_the_true_order() -> None:
     latent = rng.normal(size=30)
     order = np.argsort(latent)
     pairs = np.concatenate([random_pairs(30, per_text=6, seed=1), np.stack([order[:-1], order[1:]], axis=1)])
-    # separable data: only as the ridge vanishes does every neighbouring pair keep its order (the widest-margin solution)
+    # separable data: only as the ridge vanishes does every neighbouring pair keep its order (widest margin)
     found = ConceptScores(prior=1e-6).fit(
         pairs, (latent[pairs[:, 0]] > latent[pairs[:, 1]]) * 1.0, texts=[str(i) for i in range(30)]
     )
