@@ -196,10 +196,7 @@ class Dissection:
         model = LaplaceLogistic(scale=self.scale, draws=self.draws, level=self.level, seed=self.seed)
         posterior = model.fit(x, y, names=names)
         weights = posterior.estimates()
-        preferred = tuple(
-            Estimate(*(float(1 / (1 + np.exp(-v))) for v in (e.value, e.low, e.high)), e.level, e.n, e.method)
-            for e in weights
-        )
+        preferred = tuple(_share(weight) for weight in weights)
         with np.errstate(invalid="ignore"):
             correlation = posterior.correlation()
         accuracy = self._held_out(model, x, y)
@@ -216,6 +213,12 @@ class Dissection:
             said = np.sign(np.round(x[test] @ model.mode(x[~test], y[~test]), 9))
             right[test] = 0.5 + 0.5 * said * np.sign(y[test] - 0.5)
         return float(right.mean())
+
+
+def _share(weight: Estimate) -> Estimate:
+    """σ of a weight and of the ends of its interval."""
+    value, low, high = (float(1 / (1 + np.exp(-end))) for end in (weight.value, weight.low, weight.high))
+    return Estimate(value, low, high, weight.level, weight.n, weight.method)
 
 
 def preference_similarity(judges: Mapping[str, ArrayLike]) -> dict[str, Floats]:

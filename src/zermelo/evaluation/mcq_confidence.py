@@ -159,12 +159,13 @@ class ReasoningConfidence:
         columns += [np.where(hit[:, 1], rise, np.nan), np.where(hit[:, 1], np.nan, rise)]
         how: dict[str, Any] = {"cluster": topic, "level": self.level, "resamples": self.resamples, "seed": self.seed}
         boot = bootstrap_mean(np.stack([np.asarray(c, dtype=np.float64) for c in columns], axis=1), **how)
-        errors = [
+        error_direct, error_reasoned = (
             calibration_error(sure[:, side], hit[:, side].astype(np.float64), bins=self.bins, binning="mass", **how)
             for side in (0, 1)
-        ]
+        )
         figures = {name: boot.estimate(i) for i, name in enumerate(FIGURES)}
-        return ReasoningConfidenceResult(figures, *errors, _switches(chosen, hit, rise), sure, hit, len(p))
+        switches = _switches(chosen, hit, rise)
+        return ReasoningConfidenceResult(figures, error_direct, error_reasoned, switches, sure, hit, len(p))
 
 
 HINT = "`option_probabilities` renormalises log-probabilities and tells how much mass leaked"

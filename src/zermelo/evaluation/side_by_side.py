@@ -155,8 +155,8 @@ class SideBySide:
         p, same = both_orders(when_first, when_first if when_second is None else when_second)
         if not len(question) == len(a) == len(b) == len(p):
             raise DataError("bad-shape", f"{len(question)} questions, {len(a)}, {len(b)} systems, {len(p)} verdicts")
-        known = np.flatnonzero(~np.isnan(p))
-        if not len(known):
+        known = np.flatnonzero(~np.isnan(p)).tolist()
+        if not known:
             raise DataError("no-battles", "side by side: there is no comparison")
         systems = tuple(sorted({*(a[i] for i in known), *(b[i] for i in known)}))
         number = {name: s for s, name in enumerate(systems)}

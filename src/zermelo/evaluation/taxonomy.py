@@ -146,11 +146,11 @@ class TaxonomyScores:
 
     def table(self) -> list[dict[str, Cell]]:
         """One row a node, one column a model."""
-        return [
-            {"node": " / ".join(node) or "all", "queries": int(self.n_queries[k])}
-            | {model: float(self.score[m, k]) for m, model in enumerate(self.models)}
-            for k, node in enumerate(self.nodes)
-        ]
+        rows = []
+        for k, node in enumerate(self.nodes):
+            row: dict[str, Cell] = {"node": " / ".join(node) or "all", "queries": int(self.n_queries[k])}
+            rows.append(row | {model: float(self.score[m, k]) for m, model in enumerate(self.models)})
+        return rows
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers."""

@@ -38,7 +38,7 @@ def acyclicity(weights: ArrayLike, *, kind: Acyclicity = "logdet") -> tuple[floa
     if kind == "logdet":
         if size and np.abs(np.linalg.eigvals(a)).max() >= 1:
             raise DataError("bad-setting", "the log-determinant needs a spectral radius below 1; use kind='expm'")
-        return float(-np.linalg.slogdet(eye - a)[1]), np.linalg.inv(eye - a).T
+        return float(-np.linalg.slogdet(eye - a)[1]), np.asarray(np.linalg.inv(eye - a).T, dtype=np.float64)
     if kind == "expm":
         from scipy.linalg import expm
 
@@ -46,7 +46,7 @@ def acyclicity(weights: ArrayLike, *, kind: Acyclicity = "logdet") -> tuple[floa
         return float(np.trace(whole) - size), whole.T
     if kind != "poly":
         raise SettingError("bad-setting", f"kind must be one of {get_args(Acyclicity)}. Got {kind!r}")
-    almost = np.linalg.matrix_power(eye + a / size, size - 1)
+    almost: Floats = np.asarray(np.linalg.matrix_power(eye + a / size, size - 1), dtype=np.float64)
     return float(np.trace(almost @ (eye + a / size)) - size), almost.T
 
 
