@@ -241,6 +241,9 @@ BAD = {
     "NaN weight": ([{"model_a": "a", "model_b": "b", "winner": "model_a", "weight": "nan"}], 3, "bad-weight"),
     "negative weight": ([{"model_a": "a", "model_b": "b", "winner": "model_a", "weight": -1}], 3, "bad-weight"),
     "probability of 1.5": ([{"model_a": "a", "model_b": "b", "prob": 1.5}], 3, "unknown-winner"),
+    "probability below 0": ([{"model_a": "a", "model_b": "b", "prob": -0.1}], 3, "unknown-winner"),
+    "probability NaN": ([{"model_a": "a", "model_b": "b", "prob": "nan"}], 3, "unknown-winner"),
+    "no player named": ([{"model_a": "a", "model_b": "", "winner": "model_a"}], 3, "missing-field"),
     "no winner": ([{"model_a": "a", "model_b": "b", "points": 3}], 3, "unknown-format"),
 }
 
@@ -253,6 +256,42 @@ def test_bad_battles_end_with_their_code(name: str, tmp_path: Path, capsys: Any)
     assert word in capsys.readouterr().err
     assert run(path, "--json") == code
     assert json.loads(capsys.readouterr().out)["error"]["exit_code"] == code
+
+
+def test_an_unknown_winner_is_told_the_accepted_words_and_its_row(tmp_path: Path, capsys: Any) -> None:
+    path = write(tmp_path / "odd.csv", [*league(5), {**league(1)[0], "winner": "the left one"}])
+    assert run(path) == 3
+    shown = capsys.readouterr().err
+    assert "odd.csv:7: winner 'the left one'" in shown and "a side, one of the two names, tie, both_bad" in shown
+
+
+def test_bad_rows_are_left_out_and_counted_when_asked(tmp_path: Path, capsys: Any) -> None:
+    path = write(tmp_path / "odd.csv", [*league(50), {**league(1)[0], "winner": "the left one"}])
+    assert run(path, "--skip-bad", "--json") == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["fit"]["battles"] == 50 and "1 comparison" in shown.err
+
+
+def test_equal_rows_of_battles_are_votes_and_equal_ids_of_groups_are_not(tmp_path: Path, capsys: Any) -> None:
+    rows = league(60)
+    once, twice = rank(capsys, write(tmp_path / "a.csv", rows)), rank(capsys, write(tmp_path / "b.csv", rows * 2))
+    assert twice["fit"]["battles"] == 2 * once["fit"]["battles"]
+    assert [row["rating"] for row in twice["players"]] == pytest.approx([row["rating"] for row in once["players"]])
+    pair = {"id": "g", "prompt": "p", "chosen": "x", "rejected": "y", "chosen_model": "a", "rejected_model": "b"}
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(f"{json.dumps(pair)}\n" * 2)
+    assert run(path) == 3
+    assert "stands in an earlier row" in capsys.readouterr().err
+
+
+def test_probabilities_are_refused_by_models_that_need_votes(tmp_path: Path, capsys: Any) -> None:
+    rows = [{"model_a": a, "model_b": b, "prob": p} for a, b, p in (("a", "b", 0.7), ("b", "c", 0.6), ("c", "a", 0.4))]
+    path = write(tmp_path / "soft.csv", rows)
+    assert {row["name"] for row in rank(capsys, path)["players"]} == {"a", "b", "c"}
+    for model in ("davidson", "rao-kupper", "trueskill"):
+        assert run(path, "--model", model) == 2
+        assert "soft-outcomes" in capsys.readouterr().err
+    assert run("settled", path) == 2
 
 
 def test_a_file_without_rows_is_bad_data(tmp_path: Path, capsys: Any) -> None:
@@ -331,8 +370,26 @@ def test_the_board_is_printed_before_anything_heavy_is_imported(battles: Path) -
     code = (
         "import sys\nfrom zermelo.cli.app import main\n"
         f"try:\n    main(['rank', {str(battles)!r}])\nexcept SystemExit:\n    pass\n"
-        "heavy = {'scipy', 'pandas', 'matplotlib', 'pyarrow', 'torch', 'zermelo.report.plots'}\n"
+        "heavy = {'scipy', 'pandas', 'pydantic', 'rich', 'sklearn', 'matplotlib', 'plotly', 'pyarrow', 'torch'}\n"
+        "heavy |= {'zermelo.report.plots', 'zermelo.report.svg', 'zermelo.ranking.pictures'}\n"
         "print('heavy:', sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "m0" in done.stdout and done.stdout.splitlines()[-1] == "heavy: []"
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (("--level", "3"), "out of range: expected from 0.5 to 0.9999"),
+        (("--model", "chess"), "'chess' is none of bradley-terry, davidson"),
+        (("--bootstrap", "many"), "'many' is not a whole number"),
+        (("--prior", "nan"), "out of range: expected at least 0"),
+        (("--seed", "1.5"), "'1.5' is not a whole number"),
+    ],
+)
+def test_an_option_that_cannot_be_read_is_a_usage_error(
+    option: tuple[str, str], told: str, battles: Path, capsys: Any
+) -> None:
+    assert run(battles, *option) == 2
+    assert told in capsys.readouterr().err

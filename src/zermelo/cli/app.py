@@ -21,6 +21,7 @@ from typer.main import get_command
 
 from zermelo import __version__
 from zermelo.cli.click import Command, UsageError
+from zermelo.cli.plain import PlainParams
 from zermelo.errors import ZermeloError, ZermeloWarning, nearest
 
 __all__ = ["main"]
@@ -47,7 +48,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
-class LazyGroup(TyperGroup):
+class LazyGroup(PlainParams, TyperGroup):
     """A group whose commands are imported when used; help shows the table without importing anything."""
 
     def list_commands(self, ctx: Any) -> list[str]:

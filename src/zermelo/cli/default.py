@@ -6,10 +6,12 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+from zermelo.cli.plain import PlainParams
+
 __all__ = ["DefaultGroup", "default_group"]
 
 
-class DefaultGroup(TyperGroup):
+class DefaultGroup(PlainParams, TyperGroup):
     """Words that name no command go to the default one."""
 
     default = ""

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from zermelo.cli.default import default_group
+from zermelo.cli.plain import PlainCommand
 from zermelo.cli.reading import COLUMNS_HELP, parse_columns, refuse_same_file
 from zermelo.errors import SettingError, warn
 
@@ -67,7 +68,7 @@ IN_ORDER = ("elo", "glicko", "glicko2", "trueskill")  # game by game, or period 
 TOP = 1000  # lines of a board in the terminal
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def board(
     files: list[str] = FILES,
     model: Model = MODEL,
@@ -154,7 +155,7 @@ def board(
         typer.echo(f"{name}: {value:.4g} ± {error:.2g}")
 
 
-@app.command("next")
+@app.command("next", cls=PlainCommand)
 def next_(
     files: list[str] = FILES,
     n: int = typer.Option(10, "-n", min=1, help="How many pairs."),
@@ -189,7 +190,7 @@ def next_(
     print_table(told)
 
 
-@app.command("settled")
+@app.command("settled", cls=PlainCommand)
 def settled_(
     files: list[str] = FILES,
     alpha: float = typer.Option(0.05, "--alpha", min=1e-9, max=0.5, help="Probability of any wrong statement."),
@@ -215,7 +216,7 @@ def settled_(
         typer.echo("no pair is settled by its own votes yet", err=True)
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def power(
     file: str = typer.Argument(..., help="Battles."),
     a: str = typer.Argument(..., help="A player."),
