@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zermelo.objectives.accelerated import AcceleratedPO
     from zermelo.objectives.anchored import DPONLL, VPO, HyPO
     from zermelo.objectives.batch import RaggedBatch
+    from zermelo.objectives.calibration import MarginRank, pairwise_infonce
     from zermelo.objectives.confidence import DCO, coverage_factor, coverage_loss
     from zermelo.objectives.config import from_config, to_config
     from zermelo.objectives.contrastive import APODown, APOZero, BCOPair, EXOPair, NCAPair
@@ -120,6 +121,7 @@ __all__ = [
     "ListwiseLogistic",
     "Losses",
     "MaPO",
+    "MarginRank",
     "Mixing",
     "NCAPair",
     "Needs",
@@ -148,6 +150,7 @@ __all__ = [
     "mixing_of_traces",
     "objective",
     "optimal_mixing",
+    "pairwise_infonce",
     "prepares",
     "term",
     "to_config",
@@ -162,6 +165,7 @@ _WHERE = {
     "anchored": ["DPONLL", "HyPO", "VPO"],
     "batch": ["RaggedBatch"],
     "confidence": ["DCO", "coverage_factor", "coverage_loss"],
+    "calibration": ["MarginRank", "pairwise_infonce"],
     "config": ["from_config", "to_config"],
     "contrastive": ["APODown", "APOZero", "BCOPair", "EXOPair", "NCAPair"],
     "degree": ["DegreeLoss"],

@@ -5,6 +5,7 @@ self_edit.py  RISE: step pairs whose rejected side is a minimal wrong edit
 edits.py      the edits by rule, and the checker of equalities
 relabel.py, hierarchy.py, reference_judge.py   pairs from scores, levels of answers, a metric against a reference
 rejection.py, degrade.py, marks.py             samples of the optimal policy; graded versions; where two texts differ
+subsets.py    SubsetSelector: which of many candidates to calibrate on
 stepwise_trials.py, thinking_patterns.py       reasoning: ReCUT's trials, DTO's pruning
 """
 
@@ -24,13 +25,17 @@ if TYPE_CHECKING:
     from zermelo.synthesis.relabel import RewardAugment, goal_prompt
     from zermelo.synthesis.self_edit import SelfEditPair, pairs_to_groups, self_edit_pairs
     from zermelo.synthesis.stepwise_trials import Trials
+    from zermelo.synthesis.subsets import Candidates, ContrastSelector, SubsetSelector, set_statistics
     from zermelo.synthesis.thinking_patterns import earliest_finish, prune_patterns, segments
 
 __all__ = [
+    "Candidates",
     "Catalogue",
+    "ContrastSelector",
     "KeyContent",
     "RewardAugment",
     "SelfEditPair",
+    "SubsetSelector",
     "TextErrors",
     "Trials",
     "answer_levels",
@@ -49,6 +54,7 @@ __all__ = [
     "prune_patterns",
     "segments",
     "self_edit_pairs",
+    "set_statistics",
     "statistical_rejection",
     "token_marks",
     "tournament",
@@ -57,6 +63,7 @@ __all__ = [
 __getattr__, __dir__ = attach(
     __name__,
     {
+        **dict.fromkeys(["Candidates", "ContrastSelector", "SubsetSelector", "set_statistics"], "subsets"),
         **dict.fromkeys(["Catalogue", "TextErrors", "inject_errors"], "errors"),
         **dict.fromkeys(["SelfEditPair", "pairs_to_groups", "self_edit_pairs"], "self_edit"),
         **dict.fromkeys(["RewardAugment", "goal_prompt"], "relabel"),
