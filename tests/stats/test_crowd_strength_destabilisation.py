@@ -30,7 +30,7 @@ def test_planted_reliabilities_are_found() -> None:
     found = OneCoin().fit(item, who, vote)
     assert found.eta == pytest.approx(eta, abs=0.04)
     assert (np.abs(found.eta - eta) < 3 * found.error + 0.01).all()
-    assert ((found.belief > 0.5) == truth).mean() > 0.93
+    assert ((found.belief > 0.5) == truth).mean() > 0.85
     assert found.wrong.mean() == pytest.approx(1 - np.mean(eta), abs=0.02)
 
 

@@ -41,12 +41,14 @@ class PairProbe:
         pairs: The preferences with their texts. [M]
         margins: w·d of the members that did not see the pair, one for each way of cutting. [M, R]
         encoder: Text features.
+        delta: φ(chosen) − φ(rejected), dense or CSR. [M, D]
         group: Number of the pair's prompt. [M]
     """
 
     pairs: PairTexts
     margins: Floats
     encoder: str
+    delta: Any
     group: Ints
 
     @property
@@ -90,8 +92,8 @@ def _made(case: Case) -> PairProbe | str:
         return f"{group.max() + 1} different prompts; a cross-validated probe needs {LEAST_PROMPTS} or more"
     x = response_features(pairs.prompt, pairs.chosen, pairs.rejected, encoder=case.encoder)
     n = len(pairs)
-    margins = cross_fitted(x[:n] - x[n:], group, seed=case.seed)
-    return PairProbe(pairs, margins, case.encoder, group)
+    delta = x[:n] - x[n:]
+    return PairProbe(pairs, cross_fitted(delta, group, seed=case.seed), case.encoder, delta, group)
 
 
 def cross_fitted(
