@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from zermelo.errors import DataError, SettingError
 from zermelo.evaluation.self_knowledge import PIKHead, SelfKnowledge, option_probabilities, p_true
-from zermelo.stats.auroc import auroc
+from zermelo.stats.roc import auroc
 
 FEW = SelfKnowledge(resamples=50)
 

@@ -9,6 +9,12 @@ reward_model.py      a scorer on pairs, beside the longer answer
 overoptimisation.py  best-of-n by a proxy and by the truth
 pass_at_k.py         the chance that one of k samples is right
 diversity.py         how different the samples of a prompt are
+dissection.py        what a judge prefers: weights of attributes of texts (attributes.py)
+judge_bias.py        what cues and the order of answers do to a judge; self_preference.py: its own answers
+verdicts.py          a judge's comparisons in both orders, from judged groups
+self_knowledge.py    P(True), P(IK); mcq_confidence.py: confidence before and after reasoning
+side_by_side.py      systems by comparisons, or by grades; raters.py: agreement of people and judges
+taxonomy.py, pc2.py  scores over a tree of query types; pointwise scores by criteria
 judged.py            all of that for a file of judged groups (gather.py, judged_result.py, judged_page.py)
 present.py           how results show themselves
 scaling.py, variance.py, wildbench.py   published methods
@@ -23,17 +29,43 @@ from zermelo.lazy import attach
 if TYPE_CHECKING:
     from zermelo.evaluation.accuracy import Accuracy, PairedAccuracy, PairedAccuracyResult
     from zermelo.evaluation.calibration import Calibration, CalibrationResult
+    from zermelo.evaluation.dissection import AttributeEffects, Dissection, preference_similarity
     from zermelo.evaluation.divergence import Divergence, DivergenceResult
     from zermelo.evaluation.diversity import Diversity, DiversityResult
+    from zermelo.evaluation.judge_bias import CueBias, CueBiasResult, PositionBias, PositionBiasResult
     from zermelo.evaluation.judged import JudgedGroups
     from zermelo.evaluation.judged_result import JudgedGroupsResult
     from zermelo.evaluation.length_control import LengthControlledWinRate, LengthControlledWinRateResult
+    from zermelo.evaluation.mcq_confidence import ReasoningConfidence, ReasoningConfidenceResult
     from zermelo.evaluation.overoptimisation import Overoptimisation, OveroptimisationResult
     from zermelo.evaluation.pass_at_k import PassAtK, PassAtKResult
+    from zermelo.evaluation.pc2 import PC2
+    from zermelo.evaluation.raters import RaterAgreement, RaterAgreementResult, absolute_vs_relative
     from zermelo.evaluation.reward_model import RewardModelAccuracy, RewardModelAccuracyResult
+    from zermelo.evaluation.self_knowledge import (
+        PIKHead,
+        SelfKnowledge,
+        SelfKnowledgeResult,
+        option_probabilities,
+        p_true,
+    )
+    from zermelo.evaluation.self_preference import SelfPreference, SelfPreferenceResult, both_orders
+    from zermelo.evaluation.side_by_side import AbsoluteScores, SideBySide, SystemScores
+    from zermelo.evaluation.taxonomy import Taxonomy, TaxonomyScores
+    from zermelo.evaluation.verdicts import Verdicts, verdicts_of
     from zermelo.evaluation.win_rate import WinRate, WinRateResult, wins_by_score
 
 _WHERE = {
+    "dissection": ["AttributeEffects", "Dissection", "preference_similarity"],
+    "judge_bias": ["CueBias", "CueBiasResult", "PositionBias", "PositionBiasResult"],
+    "mcq_confidence": ["ReasoningConfidence", "ReasoningConfidenceResult"],
+    "pc2": ["PC2"],
+    "raters": ["RaterAgreement", "RaterAgreementResult", "absolute_vs_relative"],
+    "self_knowledge": ["PIKHead", "SelfKnowledge", "SelfKnowledgeResult", "option_probabilities", "p_true"],
+    "self_preference": ["SelfPreference", "SelfPreferenceResult", "both_orders"],
+    "side_by_side": ["AbsoluteScores", "SideBySide", "SystemScores"],
+    "taxonomy": ["Taxonomy", "TaxonomyScores"],
+    "verdicts": ["Verdicts", "verdicts_of"],
     "accuracy": ["Accuracy", "PairedAccuracy", "PairedAccuracyResult"],
     "calibration": ["Calibration", "CalibrationResult"],
     "divergence": ["Divergence", "DivergenceResult"],
@@ -48,9 +80,15 @@ _WHERE = {
 }
 
 __all__ = [
+    "PC2",
+    "AbsoluteScores",
     "Accuracy",
+    "AttributeEffects",
     "Calibration",
     "CalibrationResult",
+    "CueBias",
+    "CueBiasResult",
+    "Dissection",
     "Divergence",
     "DivergenceResult",
     "Diversity",
@@ -61,14 +99,36 @@ __all__ = [
     "LengthControlledWinRateResult",
     "Overoptimisation",
     "OveroptimisationResult",
+    "PIKHead",
     "PairedAccuracy",
     "PairedAccuracyResult",
     "PassAtK",
     "PassAtKResult",
+    "PositionBias",
+    "PositionBiasResult",
+    "RaterAgreement",
+    "RaterAgreementResult",
+    "ReasoningConfidence",
+    "ReasoningConfidenceResult",
     "RewardModelAccuracy",
     "RewardModelAccuracyResult",
+    "SelfKnowledge",
+    "SelfKnowledgeResult",
+    "SelfPreference",
+    "SelfPreferenceResult",
+    "SideBySide",
+    "SystemScores",
+    "Taxonomy",
+    "TaxonomyScores",
+    "Verdicts",
     "WinRate",
     "WinRateResult",
+    "absolute_vs_relative",
+    "both_orders",
+    "option_probabilities",
+    "p_true",
+    "preference_similarity",
+    "verdicts_of",
     "wins_by_score",
 ]
 

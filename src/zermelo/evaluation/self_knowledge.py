@@ -12,10 +12,10 @@ from zermelo.errors import DataError, SettingError, positive
 from zermelo.evaluation.present import check_settings, one_page, plain
 from zermelo.report.page import Cell, Page
 from zermelo.report.plots import reliability_plot
-from zermelo.stats.auroc import auroc
 from zermelo.stats.bootstrap import bootstrap_mean
 from zermelo.stats.calibration import Reliability, calibration_error, reliability_curve
 from zermelo.stats.estimate import Estimate
+from zermelo.stats.roc import auroc
 
 __all__ = ["KnownRate", "PIKHead", "SelfKnowledge", "SelfKnowledgeResult", "option_probabilities", "p_true"]
 

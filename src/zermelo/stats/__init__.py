@@ -11,6 +11,9 @@ agreement.py       percent, Cohen, Fleiss, Krippendorff
 correlation.py     Pearson, Spearman, Kendall τ-b with bootstrap intervals
 subsets.py         exact expectations over subsets of n of N samples: best-of-n, pass@k
 diversity.py       distinct-n, self-BLEU, Jaccard
+roc.py             the area under the ROC curve
+laplace_logistic.py   sparse Bayesian logistic regression
+causal_order.py    a causal graph among attributes, by topological swaps
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
         calibration_error,
         reliability_curve,
     )
+    from zermelo.stats.causal_order import CausalGraph, Topo, acyclicity, graph_errors
     from zermelo.stats.correlation import kendall_tau, pearson, spearman
     from zermelo.stats.crossed import CrossedMean, crossed_mean, holm
     from zermelo.stats.diversity import distinct_n, jaccard_diversity, self_bleu, unique_share
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
         normal_interval,
         wilson,
     )
+    from zermelo.stats.laplace_logistic import LaplaceLogistic, LogisticPosterior
     from zermelo.stats.paired import (
         PairedTest,
         cohen_d,
@@ -50,9 +55,13 @@ if TYPE_CHECKING:
         sign_test,
     )
     from zermelo.stats.proper_scores import brier_score, crps, log_loss, ranked_probability_score, spherical_score
+    from zermelo.stats.roc import auroc
     from zermelo.stats.subsets import best_of_n_curve, order_weights, pass_at_k
 
 _WHERE = {
+    "roc": ["auroc"],
+    "causal_order": ["CausalGraph", "Topo", "acyclicity", "graph_errors"],
+    "laplace_logistic": ["LaplaceLogistic", "LogisticPosterior"],
     "agreement": ["cohen_kappa", "fleiss_kappa", "krippendorff_alpha", "percent_agreement"],
     "bootstrap": ["Bootstrap", "bootstrap_counts", "bootstrap_mean", "bootstrap_of"],
     "calibration": ["Reliability", "brier_decomposition", "calibration_error", "reliability_curve"],
@@ -83,10 +92,16 @@ _WHERE = {
 
 __all__ = [
     "Bootstrap",
+    "CausalGraph",
     "CrossedMean",
     "Estimate",
+    "LaplaceLogistic",
+    "LogisticPosterior",
     "PairedTest",
     "Reliability",
+    "Topo",
+    "acyclicity",
+    "auroc",
     "best_of_n_curve",
     "bootstrap_counts",
     "bootstrap_mean",
@@ -102,6 +117,7 @@ __all__ = [
     "distinct_n",
     "equivalence_test",
     "fleiss_kappa",
+    "graph_errors",
     "holm",
     "jaccard_diversity",
     "kendall_tau",
