@@ -234,6 +234,49 @@ def test_length_control_over_a_folder_of_annotations(tmp_path: Path, capsys: Any
     assert [line.split(":")[0] for line in found["warnings"] if "constant answers" in line] == ["null"]
 
 
+def many_annotations(folder: Path) -> dict[str, tuple[float, float, float]]:
+    """Six models judged with known coefficients; φ, ψ, θ of each."""
+    rng = np.random.default_rng(1)
+    truth = {f"m{k}": (-1.5, 1.0, -1.5 + 0.5 * k) for k in range(6)}
+    hard = rng.normal(0, 1, 150)
+    for k, (model, (phi, psi, theta)) in enumerate(truth.items()):
+        sizes = rng.integers(3, 12, 150) + (12 if k % 2 else 0)
+        texts = [" ".join(str(x) for x in rng.integers(0, 9999, size)) for size in sizes]
+        delta = np.array([len("base answer " * (3 + i % 5)) - len(text) for i, text in enumerate(texts)], dtype=float)
+        p = 1 / (1 + np.exp(-(phi * np.tanh(delta / delta.std(ddof=1)) + psi * hard + theta)))
+        annotations(folder, model, [row(model, i, text, 1 + float(p[i])) for i, text in enumerate(texts)])
+    return truth
+
+
+def test_published_coefficients_of_some_models_anchor_the_others(tmp_path: Path, capsys: Any) -> None:
+    truth = many_annotations(tmp_path / "all")
+    table = write(
+        tmp_path / "published.csv",
+        [
+            {"model": name, "phi": phi, "psi": psi, "theta": theta}
+            for name, (phi, psi, theta) in [("base", (0.0, 0.0, 0.0)), *list(truth.items())[:4]]
+        ],
+    )
+    common = (tmp_path / "all", "--length-controlled", "--baseline", "base", "--bootstrap", 5)
+    found = rank(capsys, *common, "--prior", table)
+    assert any("coefficients of 4 of 6 models" in line for line in found["warnings"])
+    assert "published coefficients" in found["fit"]["method"]
+    rng = np.random.default_rng(1)
+    hard = rng.normal(0, 1, 150)
+    fair = {name: float((1 / (1 + np.exp(-(psi * hard + theta)))).mean()) for name, (_, psi, theta) in truth.items()}
+    rates = {row["name"]: row["win_rate_length_controlled"] for row in found["players"]}
+    raw = {row["name"]: row["win_rate"] for row in found["players"]}
+    off, raw_off = (max(abs(of[name] - fair[name]) for name in ("m4", "m5")) for of in (rates, raw))
+    assert off < 0.03 < 0.1 < raw_off  # neither has a row in the table
+    assert run(*common, "--prior", tmp_path / "nothing.csv") == 3
+    foreign = write(tmp_path / "foreign.csv", [{"model": "z", "phi": -1, "psi": 1, "theta": 0}])
+    assert run(*common, "--prior", foreign) == 2
+    bad = write(tmp_path / "bad.csv", [{"model": "m0", "phi": "x", "psi": 1, "theta": 0}])
+    assert run(*common, "--prior", bad) == 3
+    assert "bad.csv:2" in capsys.readouterr().err
+    assert run(*common, "--prior", write(tmp_path / "short.csv", [{"model": "m0", "phi": 1}])) == 3
+
+
 BAD = {
     "empty": ([{"model_a": "", "model_b": "", "winner": ""}], 3, "missing-field"),
     "unknown winner": ([{"model_a": "a", "model_b": "b", "winner": "nobody"}], 3, "unknown-winner"),
@@ -384,7 +427,8 @@ def test_the_board_is_printed_before_anything_heavy_is_imported(battles: Path) -
         (("--level", "3"), "out of range: expected from 0.5 to 0.9999"),
         (("--model", "chess"), "'chess' is none of bradley-terry, davidson"),
         (("--bootstrap", "many"), "'many' is not a whole number"),
-        (("--prior", "nan"), "out of range: expected at least 0"),
+        (("--prior", "nan"), "--prior must be a finite number"),
+        (("--prior", "table.csv"), "--prior must be a number of games"),
         (("--seed", "1.5"), "'1.5' is not a whole number"),
     ],
 )

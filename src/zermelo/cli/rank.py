@@ -62,7 +62,13 @@ COLUMNS = typer.Option(None, "--columns", metavar="ROLE=COLUMN,...", help=COLUMN
 SKIP = typer.Option(False, "--skip-bad", help="Leave bad rows out and count them.")
 JSON = typer.Option(False, "--json", help="One JSON document on stdout.")
 MODEL = typer.Option(Model.bradley_terry, "--model", help="Ties: half a win each, or a model of ties.")
-PRIOR = typer.Option(0.0, "--prior", min=0.0, help="Ridge on the ratings, in games; makes every rating finite.")
+PRIOR = typer.Option(
+    None,
+    "--prior",
+    metavar="GAMES|FILE",
+    help="Ridge on the ratings, in games; makes every rating finite. With --length-controlled: a table of published "
+    "coefficients (model, phi, psi, theta).",
+)
 CONTROL = typer.Option(None, "--control", metavar="NAME,...", help="Hold style equal: length, markdown, or columns.")
 IN_ORDER = ("elo", "glicko", "glicko2", "trueskill")  # game by game, or period by period
 TOP = 1000  # lines of a board in the terminal
@@ -73,7 +79,7 @@ def board(
     files: list[str] = FILES,
     model: Model = MODEL,
     position: bool = typer.Option(False, "--position", help="Fit the advantage of the first position."),
-    prior: float = PRIOR,
+    prior: str = PRIOR,
     control: str = CONTROL,
     by: str = typer.Option(None, "--by", metavar="COLUMN", help="A board for each category too, partially pooled."),
     cluster: str = typer.Option(
@@ -110,17 +116,18 @@ def board(
         _only({"--control": control, "--by": by, "--cluster": cluster, "--columns": columns}, "--length-controlled")
         from zermelo.cli.rank_models import length_controlled_board
 
-        made = length_controlled_board(files, baseline, bootstrap or 200, seed, skip_bad, level, points)
+        made = length_controlled_board(files, baseline, bootstrap or 200, seed, skip_bad, level, points, prior)
     else:
         _only({"--baseline": baseline}, "a board without --length-controlled")
+        ridge = _ridge(prior)
         simple = not (controls or by or cluster) and model.value not in (*IN_ORDER, "plackett-luce")
         if simple:
             counts = _counts(files, named, skip_bad)
-            fitted = _fit(counts, model, position, prior)
+            fitted = _fit(counts, model, position, ridge)
             if bootstrap:
                 from zermelo.cli.rank_models import with_bootstrap
 
-                fitted = with_bootstrap(counts, None, fitted, model.value, bootstrap, seed, prior, position)
+                fitted = with_bootstrap(counts, None, fitted, model.value, bootstrap, seed, ridge, position)
             made = Board(fitted, model=model.value, level=level, scale=points[0], anchor=points[1], counts=counts)
         else:
             from zermelo.cli.rank_models import board_of_records
@@ -131,7 +138,7 @@ def board(
                 skip_bad,
                 model.value,
                 position,
-                prior,
+                ridge,
                 controls,
                 by,
                 cluster,
@@ -265,6 +272,23 @@ def _fit(counts: Any, model: Model, position: bool, prior: float) -> Any:
         return Thurstone(position=position, prior=prior).fit(counts)
     ties: Any = {"bradley-terry": "half"}.get(model.value, model.value)
     return BradleyTerry(ties=ties, position=position, prior=prior).fit(counts)
+
+
+def _ridge(text: str | None) -> float:
+    """The prior of a board without length control: a number of games."""
+    if text is None:
+        return 0.0
+    try:
+        found = float(text)
+    except ValueError:
+        raise SettingError(
+            "bad-setting",
+            f"--prior must be a number of games. Got {text!r}",
+            hint="a file of coefficients goes with --length-controlled",
+        ) from None
+    if not 0 <= found < float("inf"):
+        raise SettingError("bad-setting", f"--prior must be a finite number ≥ 0. Got {text!r}")
+    return found
 
 
 def _costs(text: str | None) -> dict[str, float] | None:

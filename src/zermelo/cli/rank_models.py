@@ -229,16 +229,38 @@ def length_controlled_board(
     skip_bad: bool,
     level: float,
     points: tuple[float, float],
+    prior: str | None = None,
 ) -> Board:
     """Win rates against a baseline at equal length; the rating is the odds of that win rate."""
     from zermelo.evaluation.annotations import constant_outputs, read_annotations
     from zermelo.evaluation.length_glm import LengthControl
 
     data = read_annotations(files, baseline=baseline, skip_bad=skip_bad)
+    published = None
+    notes = []
+    if prior is not None:
+        from zermelo.evaluation.length_prior import read_coefficients
+
+        table = read_coefficients(prior)
+        published = {name: table[name] for name in data.models if name in table}
+        if not published:
+            raise SettingError(
+                "unknown-player",
+                f"--prior {prior}: none of its {len(table)} models is among the {len(data.models)} here",
+            )
+        notes.append(
+            f"difficulties rest on the published coefficients of {len(published)} of {len(data.models)} models"
+        )
     found = LengthControl().fit(
-        data.preference, data.length, data.baseline_length, models=data.models, n_resamples=resamples, seed=seed
+        data.preference,
+        data.length,
+        data.baseline_length,
+        models=data.models,
+        published=published,
+        n_resamples=resamples,
+        seed=seed,
     )
-    notes = list(found.warnings)
+    notes += found.warnings
     if data.n_self:
         notes.append(f"{data.n_self} rows left out: {data.baseline} against itself")
     if data.n_unparsed:
@@ -251,7 +273,8 @@ def length_controlled_board(
     error = np.append(found.error, 0.0) / (p * (1 - p))
     seen = np.append((~np.isnan(data.preference)).sum(axis=1), 0).astype(float)
     info = FitInfo(
-        method=f"length-controlled win rates against {data.baseline}, difficulties estimated from these rows",
+        method=f"length-controlled win rates against {data.baseline}, "
+        + ("published coefficients as a prior" if published else "difficulties estimated from these rows"),
         n_battles=int(seen.sum()),
         iterations=found.iterations,
         gradient_norm=float("nan"),
