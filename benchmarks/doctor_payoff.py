@@ -62,20 +62,21 @@ def keep_embeddings(folder: str) -> None:
 
 def table(result: dict[str, Any]) -> str:
     """Markdown."""
+    share, n = f"{result['rate']:.0%}", len(result["seeds"])
     lines = [
-        f"{result['rate']:.0%} of the training labels flipped; a reward head, {len(result['seeds'])} seeds, accuracy on "
-        "held-out pairs with their own labels; intervals at 95 %, paired over seeds.",
+        f"{share} of the training labels flipped; a reward head, {n} seeds, accuracy on held-out pairs with their own",
+        "labels; intervals at 95 %, paired over seeds.",
         "",
         "| data | text features | fix | right labels | flipped | mended | lost | regained of it |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in result["rows"]:
         mean = [sum(row[name]) / len(row[name]) for name in ("clean", "flipped", "mended")]
-        lost, share = row["lost"], row["regained"]
+        lost, regained = row["lost"], row["regained"]
         lines.append(
             f"| {row['data']} | {row['encoder']} | `{row['fix']}` | {mean[0]:.1%} | {mean[1]:.1%} | {mean[2]:.1%} | "
             f"{100 * lost['value']:.1f} [{100 * lost['ci_low']:.1f}, {100 * lost['ci_high']:.1f}] points | "
-            f"{'–' if share != share else f'{share:.0%}'} |"
+            f"{'–' if regained != regained else f'{regained:.0%}'} |"
         )
     return "\n".join(lines)
 

@@ -59,6 +59,7 @@ AUDITS: dict[str, str] = {
     "rewarded.graph": "doctor.rewarded.graph:AttributeGraph",
     "trainability.margins": "doctor.trainability.margins:Margins",
     "trainability.coverage": "doctor.trainability.coverage:Coverage",
+    "trainability.calibration_set": "doctor.trainability.calibration_set:CalibrationSet",
     "trainability.curriculum": "doctor.trainability.curriculum:Curriculum",
     "trainability.ches": "doctor.trainability.ches:Ches",
     "trainability.difficulty": "doctor.trainability.difficulty:Difficulty",

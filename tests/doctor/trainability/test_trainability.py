@@ -10,6 +10,7 @@ import torch
 
 from zermelo.doctor.case import Case
 from zermelo.doctor.protocol import Finding, Passed, Skipped
+from zermelo.doctor.trainability.calibration_set import CalibrationSet
 from zermelo.doctor.trainability.ches import Ches
 from zermelo.doctor.trainability.coverage import Coverage
 from zermelo.doctor.trainability.curriculum import Curriculum
@@ -147,6 +148,30 @@ def test_one_crowded_subject_is_seen_and_many_are_well() -> None:
     assert found.figure is not None and spread.figure is not None and found.figure.value > spread.figure.value
     if isinstance(found, Finding):
         assert "</svg>" in found.plots[0]().body
+
+
+def rated(n: int = 24) -> Feedback:
+    """Three rated answers each; the second is the best."""
+    said = tuple(Judgement("rating", (k,), value=value, low=1, high=5) for k, value in enumerate((2.0, 5.0, 1.0)))
+    answers = ("yes it is", "no, not at all", "yes it is")
+    return Feedback.of([Group(f"g{i}", f"q{i}?", tuple(Response(text) for text in answers), said) for i in range(n)])
+
+
+def test_sets_of_rated_answers_are_measured(policy_folder: str) -> None:
+    (plain_result,) = CalibrationSet().run(Case(rated()))
+    assert isinstance(plain_result, Passed)
+    assert plain_result.details["mean margin"] == pytest.approx(2.0)
+    assert "mean surprise" not in plain_result.details
+    (result,) = CalibrationSet().run(Case(rated(), policy=policy_folder))
+    means = [
+        (lambda found: found[0] / found[1])(plain(policy_folder, "q0?", text))
+        for text in ("yes it is", "no, not at all")
+    ]
+    better = 1.0 if means[1] > means[0] else -1.0
+    assert isinstance(result, Passed | Finding)
+    assert float(result.details["mean surprise"]) * better < 0
+    (few,) = CalibrationSet().run(Case(pairs()))
+    assert isinstance(few, Skipped)
 
 
 def test_few_prompts_make_no_map() -> None:
