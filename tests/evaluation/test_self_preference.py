@@ -72,6 +72,15 @@ def test_prompts_without_a_verdict_are_counted() -> None:
     assert "DBG" in found.to_html()
 
 
+def test_the_mean_of_gold_votes_is_taken_where_asked() -> None:
+    votes = [[1, 1, 0], [0, 0, 1], [1, np.nan, 1]]
+    assert FEW.measure([1, 0, 1], votes).by_gold.value == pytest.approx(200 / 3)
+    mean = SelfPreference(gold="mean", resamples=50).measure([1, 0, 1], votes)
+    assert mean.by_gold.value == pytest.approx(100 * (2 / 3 + 1 / 3 + 1) / 3)
+    with pytest.raises(SettingError, match="gold"):
+        SelfPreference(gold="median")  # type: ignore[arg-type]
+
+
 def test_bad_input_is_refused() -> None:
     with pytest.raises(DataError, match="number"):
         FEW.measure([1, 0], [1])

@@ -42,7 +42,7 @@ def run(seed: int) -> Mapping[str, float]:
     """DBG by gap and bonus, and the naive score."""
     from zermelo.evaluation.self_preference import SelfPreference, both_orders
 
-    dbg, naive = np.zeros((len(GAPS), len(BONUSES))), np.zeros(len(GAPS))
+    dbg, naive, by_mean = np.zeros((len(GAPS), len(BONUSES))), np.zeros(len(GAPS)), np.zeros(len(GAPS))
     for g, mean in enumerate(GAPS):
         gap = np.random.default_rng([seed, g]).normal(mean, 1.0, PROMPTS)
         votes = [asked_twice(gap, bonus=0.0, own=0.0, seed=100 * seed + 10 * g + k) for k in range(3)]
@@ -52,6 +52,7 @@ def run(seed: int) -> Mapping[str, float]:
             two, _ = both_orders(*asked_twice(gap, bonus=bonus, own=-1.0, seed=1000 * seed + 8))
             dbg[g, b] = SelfPreference(resamples=1).measure(one, gold).dbg.value
             if bonus == 0:
+                by_mean[g] = SelfPreference(gold="mean", resamples=1).measure(one, gold).dbg.value
                 naive[g] = 100 * float(one.mean() - (1 - two).mean())
     figures = {f"dbg_without_bonus_gap_{mean:+g}": float(dbg[g, 0]) for g, mean in enumerate(GAPS)}
     rises = {
@@ -59,7 +60,15 @@ def run(seed: int) -> Mapping[str, float]:
         for g, mean in enumerate(GAPS)
         for b in range(len(BONUSES) - 1)
     }
-    return figures | rises | {"naive_moves": float(np.ptp(naive)), "dbg_strays": float(np.abs(dbg[:, 0]).max())}
+    return (
+        figures
+        | rises
+        | {
+            "naive_moves": float(np.ptp(naive)),
+            "dbg_strays": float(np.abs(dbg[:, 0]).max()),
+            "dbg_strays_by_mean_of_gold": float(np.abs(by_mean).max()),
+        }
+    )
 
 
 def verdict(summary: Summary) -> Verdict:
@@ -79,5 +88,6 @@ CLAIM = Claim(
     run=run,
     verdict=verdict,
     rule="DBG within ± 4 without a bonus at every gap, the naive score moves by > 25, and DBG rises with the bonus",
-    notes="a judge noisier than the majority of gold votes is pulled to 50 %, and DBG counts that",
+    notes="a judge noisier than the majority of gold votes is pulled to 50 %, and DBG counts that; the mean of the votes "
+    "as gold mends it (dbg_strays_by_mean_of_gold)",
 )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zermelo.errors import DataError, SettingError
+from zermelo.errors import DataError, SettingError, one_of
 from zermelo.evaluation.present import check_settings, one_page, plain
 from zermelo.report.page import Cell, Page
 from zermelo.stats.bootstrap import bootstrap_mean
@@ -102,21 +102,25 @@ class SelfPreference:
     A judge that finds its own answers better may be right. Gold judges, strong and of other families than both
     contestants, say how good the answers are; what the judge adds to that is self-preference. A judge that is noisier
     than the majority of the gold votes is pulled towards 50 %: with very unequal contestants DBG then strays from 0 by
-    some points without any self-preference (6 to 9 in our simulation), upwards for the weaker one.
+    some points without any self-preference (6 to 9 in our simulation), upwards for the weaker one. `gold="mean"` takes
+    the mean of the gold votes, as noisy as one of them, which mends that where they are as noisy as the judge.
 
     Args:
+        gold: `majority` of the votes (the paper's), or their `mean`.
         level: Coverage.
         resamples: Of the bootstrap over prompts; judge and gold are resampled together.
         seed: Of the resamples.
     Source: "Beyond the Surface: Measuring Self-Preference in LLM Judgments", 2025, arXiv 2506.02592.
     """
 
+    gold: Literal["majority", "mean"] = "majority"
     level: float = 0.95
     resamples: int = 2000
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_settings(self)
+        one_of(self, "gold", ("majority", "mean"))
 
     def measure(
         self, own: ArrayLike, gold: ArrayLike, *, other: ArrayLike | None = None, prompt: ArrayLike | None = None
@@ -141,6 +145,11 @@ class SelfPreference:
         if any(((c < 0) | (c > 1)).any() for c in columns):
             raise DataError("off-scale", "a verdict is P(own ≻ other): 1, 0, ½ for a tie, or a probability")
         judge, by_gold, rival = (majority(c) for c in columns)
+        if self.gold == "mean":
+            votes = columns[1][:, None] if columns[1].ndim == 1 else columns[1]
+            there = ~np.isnan(votes)
+            with np.errstate(invalid="ignore"):
+                by_gold = np.where(there, votes, 0.0).sum(axis=1) / there.sum(axis=1)
         known = ~np.isnan(judge) & ~np.isnan(by_gold)
         if not known.any():
             raise SettingError("nothing-to-measure", "self-preference: no prompt has verdicts of judge and gold")
