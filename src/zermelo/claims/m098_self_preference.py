@@ -88,6 +88,6 @@ CLAIM = Claim(
     run=run,
     verdict=verdict,
     rule="DBG within ± 4 without a bonus at every gap, the naive score moves by > 25, and DBG rises with the bonus",
-    notes="a judge noisier than the majority of gold votes is pulled to 50 %, and DBG counts that; the mean of the votes "
-    "as gold mends it (dbg_strays_by_mean_of_gold)",
+    notes="a judge noisier than the majority of gold votes is pulled to 50 %, and DBG counts that; the mean of the "
+    "votes as gold mends it (dbg_strays_by_mean_of_gold)",
 )

@@ -12,6 +12,7 @@ diversity.py         how different the samples of a prompt are
 dissection.py        what a judge prefers: weights of attributes of texts (attributes.py)
 judge_bias.py        what cues and the order of answers do to a judge; self_preference.py: its own answers
 verdicts.py          a judge's comparisons in both orders, from judged groups
+tastes.py, cues.py   several judges' tastes on equal terms; cues that should not sway a judge
 self_knowledge.py    P(True), P(IK); mcq_confidence.py: confidence before and after reasoning
 side_by_side.py      systems by comparisons, or by grades; raters.py: agreement of people and judges
 taxonomy.py, pc2.py  scores over a tree of query types; pointwise scores by criteria
@@ -29,6 +30,7 @@ from zermelo.lazy import attach
 if TYPE_CHECKING:
     from zermelo.evaluation.accuracy import Accuracy, PairedAccuracy, PairedAccuracyResult
     from zermelo.evaluation.calibration import Calibration, CalibrationResult
+    from zermelo.evaluation.cues import with_cue
     from zermelo.evaluation.dissection import AttributeEffects, Dissection, preference_similarity
     from zermelo.evaluation.divergence import Divergence, DivergenceResult
     from zermelo.evaluation.diversity import Diversity, DiversityResult
@@ -51,11 +53,14 @@ if TYPE_CHECKING:
     )
     from zermelo.evaluation.self_preference import SelfPreference, SelfPreferenceResult, both_orders
     from zermelo.evaluation.side_by_side import AbsoluteScores, SideBySide, SystemScores
+    from zermelo.evaluation.tastes import Tastes, compare_tastes
     from zermelo.evaluation.taxonomy import Taxonomy, TaxonomyScores
     from zermelo.evaluation.verdicts import Verdicts, verdicts_of
     from zermelo.evaluation.win_rate import WinRate, WinRateResult, wins_by_score
 
 _WHERE = {
+    "cues": ["with_cue"],
+    "tastes": ["Tastes", "compare_tastes"],
     "dissection": ["AttributeEffects", "Dissection", "preference_similarity"],
     "judge_bias": ["CueBias", "CueBiasResult", "PositionBias", "PositionBiasResult"],
     "mcq_confidence": ["ReasoningConfidence", "ReasoningConfidenceResult"],
@@ -118,6 +123,7 @@ __all__ = [
     "SelfPreferenceResult",
     "SideBySide",
     "SystemScores",
+    "Tastes",
     "Taxonomy",
     "TaxonomyScores",
     "Verdicts",
@@ -125,11 +131,13 @@ __all__ = [
     "WinRateResult",
     "absolute_vs_relative",
     "both_orders",
+    "compare_tastes",
     "option_probabilities",
     "p_true",
     "preference_similarity",
     "verdicts_of",
     "wins_by_score",
+    "with_cue",
 ]
 
 __getattr__, __dir__ = attach(__name__, {name: module for module, names in _WHERE.items() for name in names})

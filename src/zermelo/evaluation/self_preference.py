@@ -102,7 +102,7 @@ class SelfPreference:
     A judge that finds its own answers better may be right. Gold judges, strong and of other families than both
     contestants, say how good the answers are; what the judge adds to that is self-preference. A judge that is noisier
     than the majority of the gold votes is pulled towards 50 %: with very unequal contestants DBG then strays from 0 by
-    some points without any self-preference (6 to 9 in our simulation), upwards for the weaker one. `gold="mean"` takes
+    some points without any self-preference (5 to 8 in our simulation), upwards for the weaker one. `gold="mean"` takes
     the mean of the gold votes, as noisy as one of them, which mends that where they are as noisy as the judge.
 
     Args:
