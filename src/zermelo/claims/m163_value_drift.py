@@ -15,7 +15,7 @@ hold.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zermelo.claims.protocol import Claim, Summary, Verdict
 
@@ -47,7 +47,8 @@ def run(seed: int) -> Mapping[str, float]:
         style = torch.as_tensor(rng.integers(KINDS, size=(PAIRS, 2, STYLE)))
         place = torch.arange(2 * PAIRS)
         owner = place.repeat_interleave(1 + STYLE)
-        for name, objective in {"dpo": DPO(beta=0.5), "simpo": SimPO(beta=2.0, gamma=1.0)}.items():
+        objectives: dict[str, Any] = {"dpo": DPO(beta=0.5), "simpo": SimPO(beta=2.0, gamma=1.0)}
+        for name, objective in objectives.items():
             stances = reference.log().clone().requires_grad_()
             styles = torch.zeros(KINDS, dtype=torch.float64, requires_grad=True)
 
