@@ -114,7 +114,7 @@ class OneCoin:
         return Reliability(
             eta=eta,
             error=np.sqrt(eta * (1 - eta) / np.maximum(checked, 1e-9)),
-            checked=checked,
+            checked=np.asarray(checked, np.float64),
             votes=count,
             belief=_sigmoid(total),
             wrong=1 - _sigmoid(sign * total[i]),

@@ -204,9 +204,8 @@ def _copycats(votes: Votes, kappa: Sequence[Estimate], level: float) -> dict[int
     from scipy.stats import binom
 
     others = others_of(votes)
-    with np.errstate(invalid="ignore"):
-        rate = np.bincount(votes.by, weights=np.where(others.n > 0, others.same / np.maximum(others.n, 1), 0.0))
-        rate = rate / np.maximum(np.bincount(votes.by, weights=(others.n > 0).astype(float)), 1)
+    compared = np.bincount(votes.by, weights=others.n > 0)
+    rate = np.bincount(votes.by, weights=others.same / np.maximum(others.n, 1)) / np.maximum(compared, 1)
     r = len(votes.annotators)
     if r > 3_000:
         return {}
