@@ -114,6 +114,6 @@ CLAIM = Claim(
     rule="extremes > random > middle and low surprise > high surprise, each with its interval, and mean Spearman of "
     "margin and gain > 0.5; partly: extremes > middle",
     seeds=tuple(range(101, 111)),
-    notes="a linear softmax policy over 64 answers with six attributes, not summaries; little surprise gained more than "
-    "much, extremes more than random sets; the middle of the metric did as well as random sets",
+    notes="a linear softmax policy over 64 answers with six attributes, not summaries; little surprise gains more than "
+    "much, extremes more than random sets, and the middle of the metric as much as these",
 )

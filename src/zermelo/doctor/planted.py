@@ -35,7 +35,7 @@ class Planted:
         rows: Positions of the rows that are faulty, ascending; empty where the fault is not about rows. [R]
         rate: What an audit should estimate: share of rows, or of pairs of which the shortcut is true.
         who: Annotators concerned.
-        benchmark: Items of a benchmark that leaked in, for the audit to look for.
+        benchmark: Items of a benchmark, of which a quarter leaked in, for the audit to look for.
     """
 
     fault: str
@@ -102,6 +102,9 @@ def plant(fault: str, groups: Groups, *, rate: float | None = None, seed: int = 
     truth = np.array(_mislabelled(made) if exact else sorted(rows), np.int64)
     share = len(truth) / len(made) if kind.of == "rows" else _how_true(fault, made) if kind.of == "accuracy" else rate
     items = tuple(str(made[row].prompt) for row in rows) if fault == "leaked" else ()
+    if items:  # a benchmark of which a quarter leaked
+        rng = random.Random(f"benchmark:{seed}")
+        items += tuple(_question(len(items) + at, rng) for at in range(3 * len(items)))
     return Planted(fault, Feedback.of(made), truth, share, kind.who, items)
 
 
@@ -325,10 +328,13 @@ def _leaked(groups: Groups, rate: float, rng: random.Random) -> tuple[list[Group
     rows = _some(groups, rate, rng)
     made = list(groups)
     for number, row in enumerate(rows):
-        (first, _), (second, _) = ask(rng), ask(rng)
-        count = rng.randrange(100, 999)
-        made[row] = replace(made[row], prompt=f"Item {number}. {count} people were asked. {first} Then again: {second}")
+        made[row] = replace(made[row], prompt=_question(number, rng))
     return made, rows
+
+
+def _question(number: int, rng: random.Random) -> str:
+    (first, _), (second, _) = ask(rng), ask(rng)
+    return f"Item {number}. {rng.randrange(100, 999)} people were asked. {first} Then again: {second}"
 
 
 FAULTS: Mapping[str, Fault] = {

@@ -114,7 +114,7 @@ class Drift:
                 effect="Labels of one person mean two things; a model that is trained on both learns their mean, and a "
                 "split by time is tested on another task than it was trained on.",
                 remedy="judge again what was voted after the turn, or treat it as another annotator",
-                fix="",
+                fix="drop-drifted",
                 rows=rows.astype(np.int64),
                 scores=count.astype(np.float64),
                 table={

@@ -15,7 +15,7 @@ from zermelo.doctor.fixes.dropping import DropFlagged, DropNearDuplicates
 from zermelo.doctor.fixes.history import noted
 from zermelo.doctor.fixes.overlay import Mended
 from zermelo.doctor.fixes.protocol import Change, Fix, Plan
-from zermelo.doctor.fixes.sayings import DropIdentical, DropSpammers, DropSuspects, RelabelSuspects
+from zermelo.doctor.fixes.sayings import DropDrifted, DropIdentical, DropSpammers, DropSuspects, RelabelSuspects
 from zermelo.doctor.fixes.templates import StripTemplate
 from zermelo.doctor.protocol import Finding
 from zermelo.errors import SettingError, nearest
@@ -42,6 +42,7 @@ FIXES: Mapping[str, Callable[[str], Fix]] = {
     "relabel-suspects": lambda how: RelabelSuspects(how or "soft"),  # type: ignore[arg-type]
     "drop-suspects": lambda _: DropSuspects(),
     "drop-spammers": lambda _: DropSpammers(),
+    "drop-drifted": lambda _: DropDrifted(),
     "balance-length": lambda how: BalanceLength(how or "drop"),  # type: ignore[arg-type]
 }
 CHOICES = ("drop-flagged", "relabel-suspects", "balance-length")

@@ -223,6 +223,31 @@ class DropSpammers:
         return replace(plan, note=", ".join(sorted(named)))
 
 
+@dataclass(frozen=True)
+class DropDrifted:
+    """What annotators said after they changed: their votes in the rows that the finding names.
+
+    Args:
+        audit: Who names them.
+    """
+
+    audit: str = "disagreement.drift"
+    name: str = "drop-drifted"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.audit,)
+
+    def plan(self, case: Case, findings: Findings, *, seed: int) -> Plan:
+        said = case.comparisons
+        gone = np.zeros(len(said), bool)
+        for finding in findings.get(self.audit, ()):
+            named = {str(name) for name in finding.table.get("annotator", ())}
+            theirs = np.array([name in named for name in said.annotators] + [False], bool)[said.by]
+            gone |= theirs & np.isin(said.row, finding.rows)
+        return without(case, gone, fix=self.name, why=f"{self.audit}: after the turn")
+
+
 def suspects(case: Case, findings: Findings, audit: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Places in `case.comparisons` whose label is in doubt, ascending, and P(wrong) of each. [S], [S]
 
