@@ -33,12 +33,12 @@ class Position:
     preferred response first says nothing of it.
 
     Args:
-        level: Of the tests of annotators, with Holm's correction, and of the overall share against ½.
+        level: Of the tests of annotators, with Holm's correction; the overall share is tested against ½ at 0.01.
     """
 
     id: ClassVar[str] = "disagreement.position"
     asks: ClassVar[str] = "do annotators favour the response they see first?"
-    level: float = 0.01
+    level: float = 0.05
 
     def __post_init__(self) -> None:
         unit_interval(self, "level")
@@ -98,7 +98,7 @@ class Ties:
 
     id: ClassVar[str] = "disagreement.ties"
     asks: ClassVar[str] = "do some annotators call far more ties than others?"
-    level: float = 0.01
+    level: float = 0.05
 
     def __post_init__(self) -> None:
         unit_interval(self, "level")

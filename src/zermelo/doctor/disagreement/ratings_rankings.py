@@ -149,8 +149,14 @@ def asked_twice(case: Case) -> Both | None:
     )
 
 
-def turned_sources(case: Case, *, least: int = LEAST) -> list[str]:
-    """Pairs of sources of which one wins by ratings and the other by choices, each clearly (their intervals part)."""
+def turned_sources(case: Case, *, least: int = LEAST, sure: bool = True) -> list[str]:
+    """Pairs of sources of which one wins by ratings and the other by choices, in words: the win rates of one of them.
+
+    Args:
+        case: The data.
+        least: Fewest rated and fewest compared rows.
+        sure: Only where the interval of the difference of both win rates excludes 0.
+    """
     said, rated = case.comparisons, case.ratings
     known = (said.source_first >= 0) & (said.source_second >= 0) & ~np.isnan(said.prob)
     if not known.any() or not rated.num_rows:
@@ -172,9 +178,9 @@ def turned_sources(case: Case, *, least: int = LEAST) -> list[str]:
         if len(gap) < least or len(choice) < least:
             continue
         by_rating, by_choice = protocol_win_rate(gap), protocol_win_rate(choice)
-        if (by_rating.value - 0.5) * (by_choice.value - 0.5) < 0 and (
-            by_rating.low > by_choice.high or by_choice.low > by_rating.high
-        ):
+        error = np.hypot(by_rating.high - by_rating.value, by_choice.high - by_choice.value)
+        apart = abs(by_rating.value - by_choice.value) > error or not sure
+        if (by_rating.value - 0.5) * (by_choice.value - 0.5) < 0 and apart:
             found.append(f"{a} against {b}: {by_rating.value:.1%} by ratings, {by_choice.value:.1%} by choices")
     return found
 
