@@ -136,11 +136,17 @@ class _Target:
     y: Floats
     scale: float
 
-    def log_density(self, weights: Floats) -> tuple[Floats, Floats]:
+    def log_density(self, weights: Floats) -> Floats:
+        """[C]"""
         z = self.x @ weights  # [M, C]
-        value = self.y @ z - np.logaddexp(0, z).sum(axis=0) - np.abs(weights).sum(axis=0) / self.scale
+        softplus = np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
+        return np.asarray(self.y @ z - softplus.sum(axis=0) - np.abs(weights).sum(axis=0) / self.scale)
+
+    def gradient(self, weights: Floats) -> Floats:
+        """[D, C]"""
+        z = self.x @ weights
         p = 1 / (1 + np.exp(-np.clip(z, -700, 700)))
-        return value, self.x.T @ (self.y[:, None] - p) - np.sign(weights) / self.scale
+        return np.asarray(self.x.T @ (self.y[:, None] - p) - np.sign(weights) / self.scale)
 
     def mode(self) -> tuple[Floats, Floats]:
         """Mode with |α| rounded to √(α² + ε²), and a factor L of the inverse Hessian there: L Lᵀ = H⁻¹."""
@@ -175,12 +181,13 @@ def _sample(
     """Draws [S, C, D] and the share of proposals accepted after warm-up."""
     size, chains = len(mode), settings.chains
     at = mode[:, None] + spread @ rng.standard_normal((size, chains))
-    value, gradient = target.log_density(at)
+    value, gradient = target.log_density(at), target.gradient(at)
     step, kept, accepted = 1.5 / size**0.25, [], 0.0
     for index in range(settings.warm_up + settings.draws):
         momentum = rng.standard_normal((size, chains))
         eps = step * rng.uniform(0.8, 1.2)  # jitter: no trajectory closes on itself
-        proposal, moving, slope, end = _leapfrog(target.log_density, at, momentum, gradient, spread, eps, rng)
+        proposal, moving, slope = _leapfrog(target.gradient, at, momentum, gradient, spread, eps, rng)
+        end = target.log_density(proposal)
         with np.errstate(over="ignore"):
             log_ratio = end - value - 0.5 * ((moving**2).sum(axis=0) - (momentum**2).sum(axis=0))
         chance = np.exp(np.minimum(0.0, np.where(np.isfinite(log_ratio), log_ratio, -np.inf)))
@@ -196,22 +203,21 @@ def _sample(
 
 
 def _leapfrog(
-    density: Callable[[Floats], tuple[Floats, Floats]],
+    slope: Callable[[Floats], Floats],
     at: Floats,
     momentum: Floats,
     gradient: Floats,
     spread: Floats,
     eps: float,
     rng: np.random.Generator,
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """A trajectory in whitened coordinates; returns place, momentum, gradient and log density at its end."""
-    value = np.zeros(at.shape[1])
+) -> tuple[Floats, Floats, Floats]:
+    """A trajectory in whitened coordinates; returns place, momentum and gradient at its end."""
     for _ in range(int(rng.integers(2, LEAPS + 1))):
         momentum = momentum + 0.5 * eps * (spread.T @ gradient)
         at = at + eps * (spread @ momentum)
-        value, gradient = density(at)
+        gradient = slope(at)
         momentum = momentum + 0.5 * eps * (spread.T @ gradient)
-    return at, momentum, gradient, value
+    return at, momentum, gradient
 
 
 def _r_hat(kept: Floats) -> float:
