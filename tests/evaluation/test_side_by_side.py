@@ -64,6 +64,12 @@ def test_a_system_that_lost_everything_stays_finite() -> None:
     assert np.isnan(found.consistent_share)
 
 
+def test_a_single_question_separates_nobody() -> None:
+    found = FEW.measure([1] * 3, ["x"] * 3, ["y"] * 3, [1, 1, 1])
+    assert found.separated() == found.separated(paired=False) == []
+    assert np.isnan(found.consistency)
+
+
 def test_leniency_of_questions_widens_plain_intervals_but_not_those_of_differences() -> None:
     quality = np.array([[0.4], [0.0]]) + np.zeros((2, 100))
     grades = SimulatedRater(leniency=2.0, noise=0.3, low=-50, high=50, seed=1).grade(quality)

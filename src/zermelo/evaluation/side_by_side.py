@@ -51,8 +51,11 @@ class SystemScores:
 
         Args:
             paired: The interval of the difference, over the same resamples, excludes 0; otherwise the two intervals do
-                not overlap, the paper's count, which punishes what moves all systems alike.
+                not overlap, the paper's count, which punishes what moves all systems alike. A single question
+                separates nobody.
         """
+        if self.n_questions < 2:
+            return []
         tail = (1 - self.scores[0].level) / 2
         found = []
         for i, j in combinations(range(len(self.systems)), 2):
