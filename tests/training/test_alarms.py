@@ -128,3 +128,88 @@ def test_a_tracker_that_is_not_there_is_named(policy, pairs) -> None:
 def test_wrong_settings_are_refused_when_they_are_made(wrong) -> None:
     with pytest.raises(SettingError, match=next(iter(wrong))):
         OfflineSettings(**wrong)
+
+
+def test_over_optimisation_is_held_out_figures_that_turn_while_margins_grow() -> None:
+    margins = {"rewards__margins": (0.0, 3.0)}
+    turned = [0.60, 0.72, 0.70, 0.64]
+    rows = history(**margins) + [{"step": 30, "eval/rewards/accuracies": value} for value in turned]
+    assert names(rows) == ["over-optimisation"]
+    steady = history(**margins) + [{"step": 30, "eval/rewards/accuracies": value} for value in (0.6, 0.70, 0.72, 0.70)]
+    assert names(steady) == []
+    losses = history(**margins) + [{"step": 30, "eval/loss": value} for value in (0.69, 0.5, 0.56)]
+    assert names(losses) == ["over-optimisation"]
+    shrinking = history(rewards__margins=(3.0, 1.0)) + [{"step": 30, "eval/loss": v} for v in (0.69, 0.5, 0.56)]
+    assert names(shrinking) == []
+
+
+def test_a_policy_that_left_its_reference_and_prompts_without_signal() -> None:
+    assert names(history(kl=(0.0, 1.4))) == ["far-from-reference"]
+    assert names(history(kl=(0.0, 0.3))) == []
+    assert names(history(fresh__no_signal=(0.2, 0.8))) == ["groups-without-signal"]
+    assert names(history(fresh__no_signal=(0.8, 0.2))) == []
+    assert names(history(fresh__length=(20, 40))) == ["growing-samples"]
+
+
+def test_entanglement_fires_on_pairs_that_are_nearly_alike_and_not_on_pairs_that_share_nothing(policy) -> None:
+    from zermelo.feedback.records import Group, Judgement, Response
+    from zermelo.training import Entangled
+
+    def run(sides) -> list[str]:
+        told = (Judgement("comparison", (0, 1), value=1.0),)
+        groups = [Group(f"g{i}", f"{i}?", tuple(Response(text.format(i)) for text in sides), told) for i in range(16)]
+        settings = OfflineSettings(lr=1e-4, groups_per_step=8, save_every=None, checks=False)
+        result = align(policy, groups, DPO(), settings=settings, callbacks=[Entangled(pairs=6)])
+        assert {"entanglement/cosine", "entanglement/both_down"} <= result.history[0].keys()
+        return [alarm.name for alarm in result.alarms]
+
+    # the rejected side is the chosen one and more: lowering it lowers what it begins with
+    assert "entanglement" in run(("the answer is a {}", "the answer is a {} and so it is and so it is"))
+    assert "entanglement" not in run(("abcde{}", "vwxyz"))
+
+
+def test_products_of_the_output_layer_are_those_of_its_gradient(policy, pairs) -> None:
+    import torch
+
+    from zermelo.training import Entangled
+
+    rows: list[dict[str, float]] = []
+    settings = OfflineSettings(lr=1e-9, groups_per_step=1, max_steps=1, save_every=None, checks=False)
+    result = align(policy, pairs[:1], DPO(), settings=settings, callbacks=[Entangled(pairs=1)])
+    rows = [row for row in result.history if "entanglement/cosine" in row]
+    policy.model.requires_grad_(True)
+    head = policy.model.get_output_embeddings().weight
+    gradients = []
+    for response in pairs[0].responses:
+        prompt = policy.template.prompts([pairs[0].prompt], [{}])[0]
+        ids = [*policy.tokenizer(response.text, add_special_tokens=False).input_ids, policy.end_ids[0]]
+        logits = policy.model(input_ids=torch.tensor([[*prompt, *ids]])).logits[0].log_softmax(-1)
+        at = torch.arange(len(prompt), len(prompt) + len(ids))
+        gradients.append(torch.autograd.grad(logits[at - 1, torch.tensor(ids)].sum(), head)[0].reshape(-1))
+    cosine = torch.nn.functional.cosine_similarity(*gradients, dim=0).item()
+    assert rows[0]["entanglement/cosine"] == pytest.approx(cosine, rel=1e-4)
+
+
+def test_judged_samples_that_all_score_the_same_are_counted(policy, pairs) -> None:
+    from zermelo.feedback.records import Judgement
+    from zermelo.objectives import RWR
+    from zermelo.training import Online
+
+    class Same:
+        name = "same"
+
+        def score(self, groups):
+            return [tuple(Judgement("rating", (i,), value=1.0) for i in range(len(g.responses))) for g in groups]
+
+    settings = OfflineSettings(lr=1e-4, groups_per_step=8, max_steps=2, save_every=None, checks=False)
+    result = align(policy, pairs, RWR(), settings=settings, online=Online(n=3, max_tokens=8, judge=Same()))
+    assert "groups-without-signal" in [alarm.name for alarm in result.alarms]
+
+
+def test_a_healthy_run_raises_none(policy, pairs) -> None:
+    from zermelo.training import Entangled
+
+    settings = OfflineSettings(lr=1e-3, groups_per_step=8, save_every=None, validation_share=0.2)
+    even = [g for g in pairs if abs(len(g.responses[0].text) - len(g.responses[1].text)) < 9]
+    result = align(policy, even, DPO() + 0.2 * SFT(), settings=settings, callbacks=[Entangled()])
+    assert [alarm.name for alarm in result.alarms if alarm.name != "length"] == []

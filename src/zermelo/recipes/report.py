@@ -34,7 +34,7 @@ def report(recipe: Recipe, done: Mapping[str, Done], figures: Mapping[str, Any],
     if measured["objectives"]:
         _results(page, measured)
     if trained := {n: own for step in ("align", "rounds") if step in done for n, own in done[step].figures.items()}:
-        _training(page, trained)
+        _training(page, trained, measured["objectives"])
     if measured.get("reward"):
         _reward(page, measured["reward"])
     if "select" in done and "curve" in done["select"].figures:
@@ -108,19 +108,24 @@ def _results(page: Page, measured: Mapping[str, Any]) -> None:
     )
 
 
-def _training(page: Page, trained: Mapping[str, Any]) -> None:
+def _training(page: Page, trained: Mapping[str, Any], measured: Mapping[str, Any]) -> None:
     """Log-likelihoods, margins and losses over training; the alarms."""
     page.section(
         "What happened in training",
         "Likelihood displacement is visible where the preferred answers' log-probability falls while the loss falls.",
     )
-    raised = alarms(trained)
+    raised = alarms(trained) + alarms({name: own for name, own in measured.items() if "alarms" in own})
     for name, alarm in raised:
         page.note(
-            f"{name}: {alarm['figure']}. {alarm['meaning']} Remedy: {alarm['remedy']} ({alarm['source']})", warning=True
+            f"{name}, {alarm['name']}: {alarm['figure']}. {alarm['meaning']} Remedy: {alarm['remedy']} "
+            f"({alarm['source']})",
+            warning=True,
         )
     if not raised:
-        page.note("No alarm: neither displacement nor length exploitation, truncation or groups without signal.")
+        page.note(
+            "No alarm: no displacement, entanglement, over-optimisation or length exploitation, few responses cut, few "
+            "groups without signal."
+        )
     pictures = []
     for name, run in trained.items():
         series = run["series"]

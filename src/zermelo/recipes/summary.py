@@ -41,7 +41,11 @@ def summary(recipe: Recipe, done: Mapping[str, Done], out: Path) -> dict[str, An
         measured = evaluated["objectives"].get(name, {})
         objectives[name] = {key: measured.get(key) for key in KEPT} | {
             "steps": trained.get(name, {}).get("steps"),
-            "alarms": [alarm["name"] for alarm in trained.get(name, {}).get("alarms", [])],
+            "alarms": [
+                alarm["name"]
+                for told in (trained, evaluated["objectives"])
+                for alarm in told.get(name, {}).get("alarms", [])
+            ],
         }
     reward = evaluated.get("reward") or {}
     curve = done["select"].figures.get("curve") if "select" in done else None

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from zermelo.training.reward import RewardResult, train_reward
     from zermelo.training.samples import Samples
     from zermelo.training.settings import OfflineSettings
+    from zermelo.training.watch import Entangled
 
 __all__ = [
     "METRICS",
     "Alarm",
     "AlignResult",
     "Callback",
+    "Entangled",
     "Estimate",
     "Metric",
     "OfflineSettings",
@@ -50,6 +52,7 @@ __getattr__, __dir__ = attach(
         "Alarm": "alarms",
         "AlignResult": "offline",
         "Callback": "callbacks",
+        "Entangled": "watch",
         "Estimate": "budget",
         "Metric": "metrics",
         "Samples": "samples",

@@ -48,12 +48,16 @@ def alarms_of(history: Sequence[Mapping[str, Any]], counts: Mapping[str, int]) -
     """
     found = [
         displacement(history),
+        entangled(history),
         memorised(history),
+        overoptimised(history),
+        strayed(history),
         growing(history),
         longer(counts),
         truncated(counts),
         no_signal(counts),
         idle_terms(counts),
+        same_scores(history),
     ]
     return tuple(alarm for alarm in found if alarm is not None)
 
@@ -82,6 +86,79 @@ def displacement(history: Sequence[Mapping[str, Any]]) -> Alarm | None:
     )
 
 
+def entangled(history: Sequence[Mapping[str, Any]]) -> Alarm | None:
+    """A step moves the two sides of half the pairs the same way, or lowers both of a quarter (`Entangled` logs it)."""
+    rows = [row for row in history if "entanglement/together" in row]
+    if not rows:
+        return None
+    worst = max(rows, key=lambda row: float(row["entanglement/together"]))
+    together, down = float(worst["entanglement/together"]), float(worst["entanglement/both_down"])
+    if together < 0.5 and down < 0.25:
+        return None
+    return Alarm(
+        "entanglement",
+        f"at step {worst['step']} {together:.0%} of pairs have both sides moved the same way ({down:.0%} both down), "
+        f"mean cosine of their gradients {float(worst['entanglement/cosine']):.2f}",
+        together,
+        "The two sides are so alike that raising one raises the other: the margin is bought with both likelihoods.",
+        '"A Common Pitfall of Margin-based Language Model Alignment: Gradient Entanglement", 2024, arXiv 2410.13828',
+        "dpo_nll, normalised_dpo or sparse_dpo; or drop the most alike pairs (ches_scores, keep_lowest)",
+    )
+
+
+def overoptimised(history: Sequence[Mapping[str, Any]]) -> Alarm | None:
+    """Held-out accuracy fell by 0.05 from its best, or held-out loss rose by a tenth, while margins still grow."""
+    start, end = ends(history, "rewards/margins")
+    if start is None or end is None or end <= start:
+        return None
+    accuracy = [float(row["eval/rewards/accuracies"]) for row in history if "eval/rewards/accuracies" in row]
+    loss = [float(row["eval/loss"]) for row in history if "eval/loss" in row]
+    fall = max(accuracy) - accuracy[-1] if len(accuracy) > 2 else 0.0
+    rise = loss[-1] / min(loss) - 1 if len(loss) > 2 and min(loss) > 0 else 0.0
+    if fall < 0.05 and rise < 0.1:
+        return None
+    figures = [f"held-out accuracy fell from {max(accuracy):.2f} to {accuracy[-1]:.2f}"] if fall >= 0.05 else []
+    figures += [f"held-out loss rose from {min(loss):.3f} to {loss[-1]:.3f}"] if rise >= 0.1 else []
+    return Alarm(
+        "over-optimisation",
+        f"{' and '.join(figures)}, while the training margin grew from {start:.2f} to {end:.2f} nat",
+        max(fall, rise),
+        "The run has passed its best point: what still rises is the proxy, not the preference.",
+        '"Scaling Laws for Reward Model Overoptimization in Direct Alignment Algorithms", 2024, arXiv 2406.02900',
+        "`keep_best` with `patience`, fewer epochs, a larger beta",
+    )
+
+
+def strayed(history: Sequence[Mapping[str, Any]]) -> Alarm | None:
+    """The policy is more than 1 nat a token from its reference, on the data."""
+    _, kl = ends(history, "kl")
+    if kl is None or kl < 1.0:
+        return None
+    return Alarm(
+        "far-from-reference",
+        f"KL estimate on the data {kl:.2f} nat per token",
+        kl,
+        "The policy has little left of the model it started from; a proxy's gain this far out is seldom a real one.",
+        '"Scaling Laws for Reward Model Overoptimization", 2022, arXiv 2210.10760',
+        "a larger beta, a smaller lr, fewer epochs",
+    )
+
+
+def same_scores(history: Sequence[Mapping[str, Any]]) -> Alarm | None:
+    """Half of the prompts of the last tenth of the steps had fresh responses of one score only."""
+    _, share = ends(history, "fresh/no_signal")
+    if share is None or share < 0.5:
+        return None
+    return Alarm(
+        "groups-without-signal",
+        f"{share:.0%} of prompts have fresh responses that all score the same",
+        share,
+        "Where every sample is as good as every other, nothing is learnt: most of the sampling is for nothing.",
+        '"DAPO: An Open-Source LLM Reinforcement Learning System at Scale", 2025, arXiv 2503.14476 (dynamic sampling)',
+        "prompts of middling difficulty, more samples a prompt (n), a finer score",
+    )
+
+
 def memorised(history: Sequence[Mapping[str, Any]]) -> Alarm | None:
     """Accuracy far higher in training than in validation: by 0.2 or more."""
     _, train = ends(history, "rewards/accuracies")
@@ -101,6 +178,9 @@ def memorised(history: Sequence[Mapping[str, Any]]) -> Alarm | None:
 def growing(history: Sequence[Mapping[str, Any]]) -> Alarm | None:
     """Samples of the policy grew longer by a quarter or more."""
     lengths = [float(row["samples/length"]) for row in history if "samples/length" in row]
+    fresh = ends(history, "fresh/length")
+    if not lengths and fresh[0] is not None and fresh[1] is not None:
+        lengths = [fresh[0], fresh[1]]
     if len(lengths) < 2 or lengths[-1] < 1.25 * lengths[0]:
         return None
     return Alarm(

@@ -26,7 +26,7 @@ from zermelo.training.plan import MicroBatch
 from zermelo.training.supply import mismatched
 from zermelo.training.totals import share_of, totals_of
 
-__all__ = ["Check", "self_checks"]
+__all__ = ["SAMPLER_TOLERANCE", "Check", "self_checks", "slopes_of"]
 
 GROUPS = 4  # groups of the first step that are looked at
 PARAMETERS = 8  # parameters whose gradients are compared
@@ -125,7 +125,7 @@ def _end(run: Run, objective: Objective, examples: Sequence[Example], end_ids: S
     strange = [i for i in finished if end_ids and responses[i].ids[-1] not in end_ids]
     if strange:
         return Check(name, f"{len(strange)} of {len(finished)} finished responses do not end in an end token", False)
-    slopes = _slopes(run, objective, examples)
+    slopes = slopes_of(run, objective, examples)
     if slopes is None:
         return Check(name, f"{len(finished)} responses end in an end token; the score is read there", True)
     lengths = [len(response.ids) for response in responses]
@@ -185,7 +185,7 @@ def _computed(run: Run, examples: Sequence[Example]):  # type: ignore[no-untyped
     return run.supplier.computed(micro, batch, partners, grad=False)
 
 
-def _slopes(run: Run, objective: Objective, examples: Sequence[Example]) -> Tensor | None:
+def slopes_of(run: Run, objective: Objective, examples: Sequence[Example]) -> Tensor | None:
     """Gradient of the loss with respect to each log-probability; None where the objective reads none. [T]"""
     if run.supplier.needs.extra == ("reward",):
         return None

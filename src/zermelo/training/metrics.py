@@ -125,6 +125,30 @@ METRICS: tuple[Metric, ...] = (
         "rising without end: the policy leaves its reference where the data has nothing",
     ),
     Metric(
+        "fresh/no_signal",
+        "Share of the step's prompts whose judged responses all have the same score.",
+        "fraction",
+        "above ½: most of what is sampled teaches nothing",
+    ),
+    Metric(
+        "entanglement/cosine",
+        "Mean cosine between the gradients of the two sides of a pair (`Entangled`; output layer).",
+        "1",
+        "near 1: a step on one side is a step on the other",
+    ),
+    Metric(
+        "entanglement/together",
+        "Share of pairs whose two sides a step moves the same way, to first order.",
+        "fraction",
+        "above ½: the margin is bought with both likelihoods",
+    ),
+    Metric(
+        "entanglement/both_down",
+        "Share of pairs of which a step lowers both sides, to first order.",
+        "fraction",
+        "above ¼: likelihood displacement is coming",
+    ),
+    Metric(
         "sampler/gap",
         "Mean absolute difference between the sampler's and the trainer's log-probabilities of those responses.",
         "nat per token",

@@ -181,9 +181,22 @@ class OnlineSupplier(PolicySupplier):
         sums.add("fresh/length", batch.lengths, fresh * counts)
         if "ref" in batch.logps_of:
             sums.add("fresh/kl", batch.log_ratio("ref").detach(), fresh * counts)
+        if self.needs.scores:
+            idle, weight = no_signal(batch, fresh > 0)
+            sums.add("fresh/no_signal", idle, weight * counts)
 
     @property
     def tolerance(self) -> float:
         """Largest mean difference, nat a token: samplers compute in other kernels, often in another type."""
         kind = next((p.dtype for p in self.module.parameters() if p.is_floating_point()), torch.float32)
         return SAMPLER_TOLERANCE.get(kind, SAMPLER_TOLERANCE[torch.float32])
+
+
+def no_signal(batch: RaggedBatch, fresh: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """1 for each group whose fresh responses all have the same score, and which groups have any. [G], [G]"""
+    scored = fresh & torch.isfinite(batch.scores)
+    low = torch.full((batch.n_groups,), float("inf"), device=batch.scores.device)
+    low = low.scatter_reduce(0, batch.response_group[scored], batch.scores[scored].float(), "amin")
+    high = torch.full_like(low, float("-inf"))
+    high = high.scatter_reduce(0, batch.response_group[scored], batch.scores[scored].float(), "amax")
+    return (high <= low).float(), torch.isfinite(low).float()

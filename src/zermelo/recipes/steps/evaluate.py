@@ -22,6 +22,8 @@ from zermelo.recipes.steps.answers import best_and_worst
 from zermelo.recipes.steps.tools import judge_of, load_groups, load_policy, reward_model, sample, save_groups
 from zermelo.recipes.steps.training import model_folder
 from zermelo.search.groups import score_table
+from zermelo.stats.paired import paired_bootstrap
+from zermelo.training.alarms import Alarm
 
 if TYPE_CHECKING:
     from zermelo.policies.policy import Policy
@@ -93,11 +95,66 @@ def evaluate(context: Context) -> dict[str, Any]:
         figures["objectives"][name] = compared(scores, lengths, name, verified=judge is not None, seed=recipe.seed)
         kl = found[name].kl
         figures["objectives"][name] |= {"kl": (kl or {}).get("k1"), "kl_interval": kl}
+        if judge is not None and proxy is not None:
+            own, old = (by_prompt(score_table(found[n].groups, by=proxy.name)) for n in (name, START))
+            figures["objectives"][name]["proxy_gain"] = paired_bootstrap(own, old, seed=recipe.seed).to_json()
+        figures["objectives"][name]["alarms"] = [
+            alarm.to_json() for alarm in alarms_of(figures["objectives"][name], lengths[name], lengths[START])
+        ]
     figures["lengths"] = {name: _spread(table) for name, table in lengths.items()}
     if proxy is not None:
         figures["reward"] = reward_figures(context, proxy)
     figures["samples"] = side_by_side({name: own.groups for name, own in found.items()}, settings.shown)
     return figures
+
+
+def by_prompt(table: Floats) -> Floats:
+    """Mean over the answers to each prompt. [G, N] → [G]"""
+    mean: Floats = np.nanmean(table, axis=1)
+    return mean
+
+
+def alarms_of(own: Mapping[str, Any], lengths: Floats, before: Floats) -> list[Alarm]:
+    """What the answers of a policy say against it, beside its training.
+
+    Args:
+        own: Its figures: win rates, accuracy, what the reward model says.
+        lengths: Tokens of its answers. [G, N]
+        before: Of the start's. [G, N]
+    """
+    return [alarm for alarm in (_length(own, lengths, before), _overoptimised(own)) if alarm is not None]
+
+
+def _length(own: Mapping[str, Any], lengths: Floats, before: Floats) -> Alarm | None:
+    """Answers grew by a fifth, and half of the lead in win rate goes where length is held equal."""
+    growth = float(np.nanmean(lengths) / np.nanmean(before))
+    raw, controlled = own.get("win_rate"), own.get("win_rate_length_controlled")
+    if raw is None or controlled is None or growth < 1.2 or raw < 0.55 or raw - controlled < (raw - 0.5) / 2:
+        return None
+    return Alarm(
+        "length-exploitation",
+        f"answers are {growth - 1:.0%} longer than the start's; the win rate of {raw:.1%} is {controlled:.1%} at equal "
+        "length",
+        growth,
+        "Much of what is preferred in the answers is their length.",
+        '"Length-Controlled AlpacaEval: A Simple Way to Debias Automatic Evaluators", 2024, arXiv 2404.04475',
+        "a length-normalised objective (simpo, ln_dpo) or rdpo; pairs balanced by length",
+    )
+
+
+def _overoptimised(own: Mapping[str, Any]) -> Alarm | None:
+    """The reward model's score rose and the verifier's fell, both with their intervals."""
+    proxy, high = own.get("proxy_gain"), own.get("ci_high")
+    if proxy is None or high is None or proxy["ci_low"] is None or proxy["ci_low"] <= 0 or high >= 0:
+        return None
+    return Alarm(
+        "over-optimisation",
+        f"the reward model's score rose by {proxy['value']:.2f} while accuracy fell by {-own['accuracy_gain']:.1%}",
+        proxy["value"],
+        "The policy has learnt the mistakes of the reward model.",
+        '"Scaling Laws for Reward Model Overoptimization", 2022, arXiv 2210.10760',
+        "a larger beta, fewer steps, a reward model trained on the policy's own answers",
+    )
 
 
 def compared(

@@ -90,6 +90,7 @@ def train(
     from zermelo.objectives.config import from_config
     from zermelo.training.offline import align as run
     from zermelo.training.online import Online
+    from zermelo.training.watch import Entangled
 
     objective = from_config(settings.objective)
     others = dict(references or {})
@@ -110,6 +111,7 @@ def train(
         lora=_lora(settings),
         out=out,
         online=online,
+        callbacks=[Entangled()] if objective.needs.pairs else (),
         reference_cache=context.kept("reference"),
         bar=lambda _description, total=None: context.bar(f"align {name}", total),
         say=context.say,
