@@ -30,7 +30,7 @@ def test_probabilities_of_all_responses_sum_to_one() -> None:
         every += [list(y) for y in itertools.product((2, 3, 4), repeat=length)]
     texts = texts_of([[2, 3]] * len(every), every, room=room)
     batch = ragged(policy, texts)
-    total = batch.response_sum(batch.logps).exp().sum()
+    total = batch.response_sum(batch.logps).detach().exp().sum()
     assert float(total) == pytest.approx(1.0, abs=1e-5)  # float32
 
 
@@ -41,6 +41,19 @@ def test_log_probabilities_are_the_models_at_the_right_places() -> None:
     by_hand = [float(policy(torch.tensor([context]))[0, token]) for context, token in seen]
     assert batch.logps.tolist() == pytest.approx(by_hand, abs=1e-6)
     assert batch.lengths.tolist() == [3, 2]
+
+
+def test_pinned_tokens_are_read_wherever_the_window_is() -> None:
+    policy = WindowLM(6, window=1, pinned=2, seed=1)
+    batch = ragged(policy, texts_of([[2, 3], [4, 3]], [[5, 5], []], room=4))
+    seen = [([2, 3, 3], 5), ([2, 3, 5], 5), ([2, 3, 5], END), ([4, 3, 3], END)]
+    by_hand = [float(policy(torch.tensor([context]))[0, token]) for context, token in seen]
+    assert batch.logps.tolist() == pytest.approx(by_hand, abs=1e-6)
+    prompts = torch.tensor([[2, 3]] * 20_000)
+    drawn = sample(policy, prompts, room=1, rng=torch.Generator().manual_seed(0))
+    found = float((drawn.responses == END).float().mean())
+    wanted = float(policy(torch.tensor([[2, 3, 3]]))[0, END].exp())
+    assert found == pytest.approx(wanted, abs=4 * (wanted / 20_000) ** 0.5)  # four standard errors
 
 
 def test_samples_come_as_often_as_their_probability_says() -> None:

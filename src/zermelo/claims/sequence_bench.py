@@ -67,11 +67,12 @@ def texts_of(prompts: list[list[int]], responses: list[list[int]], *, room: int)
 
 
 class WindowLM(nn.Module):
-    """log π(y_t | the last `window` tokens): embeddings side by side, residual blocks, a head.
+    """log π(y_t | the first `pinned` and the last `window` tokens): embeddings side by side, residual blocks, a head.
 
     Args:
         vocab: V, pad and end included.
-        window: Tokens it reads.
+        window: Last tokens it reads.
+        pinned: First tokens of the prompt it reads besides, wherever it is.
         width: Size of an embedding.
         hidden: Size of the residual stream.
         blocks: Residual blocks x + W tanh(Ux).
@@ -79,21 +80,29 @@ class WindowLM(nn.Module):
     """
 
     def __init__(
-        self, vocab: int, *, window: int, width: int = 12, hidden: int = 48, blocks: int = 1, seed: int = 0
+        self,
+        vocab: int,
+        *,
+        window: int,
+        width: int = 12,
+        hidden: int = 48,
+        blocks: int = 1,
+        pinned: int = 0,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.window = window
+            self.window, self.pinned = window, pinned
             self.embed = nn.Embedding(vocab, width)
-            self.into = nn.Linear(window * width, hidden)
+            self.into = nn.Linear((pinned + window) * width, hidden)
             self.blocks = nn.ModuleList(
                 nn.Sequential(nn.Linear(hidden, hidden), nn.Tanh(), nn.Linear(hidden, hidden)) for _ in range(blocks)
             )
             self.head = nn.Linear(hidden, vocab)
 
     def forward(self, context: Tensor) -> Tensor:
-        """Log-probabilities of the next token; padding is never next. [T, window] → [T, V]"""
+        """Log-probabilities of the next token; padding is never next. [T, pinned + window] → [T, V]"""
         x = torch.tanh(self.into(self.embed(context).flatten(1)))
         for block in self.blocks:
             x = x + block(x)
@@ -111,11 +120,13 @@ def frozen(policy: WindowLM) -> WindowLM:
     return twin
 
 
-def contexts(texts: Texts, window: int) -> Tensor:
-    """What the model reads before each response token, row by row. [T, window]"""
-    left = torch.full((len(texts), window), PAD, dtype=torch.long)
-    views = torch.cat([left, texts.tokens], 1).unfold(1, window, 1)  # view i ends before token i
-    return views[:, texts.prompt : texts.tokens.shape[1]][texts.real]
+def contexts(texts: Texts, policy: WindowLM) -> Tensor:
+    """What the model reads before each response token, row by row. [T, pinned + window]"""
+    left = torch.full((len(texts), policy.window), PAD, dtype=torch.long)
+    views = torch.cat([left, texts.tokens], 1).unfold(1, policy.window, 1)  # view i ends before token i
+    views = views[:, texts.prompt : texts.tokens.shape[1]][texts.real]
+    first = texts.tokens[:, : policy.pinned].repeat_interleave(texts.lengths, 0)
+    return torch.cat([first, views], 1)
 
 
 def ragged(
@@ -143,7 +154,7 @@ def ragged(
         marks: Extra numbers per token of the padded response table. name → [N, R]
         flags: Extra numbers per row. name → [N]
     """
-    rows, real = contexts(texts, policy.window), texts.real
+    rows, real = contexts(texts, policy), texts.real
     target = texts.responses[real][:, None]
     every = policy(rows)
     place = torch.arange(len(texts))
@@ -241,7 +252,7 @@ def sample(policy: WindowLM, prompts: Tensor, *, room: int, rng: torch.Generator
     text = torch.cat([left, prompts], 1)
     done = torch.zeros(len(prompts), dtype=torch.bool)
     for _ in range(room):
-        every = policy(text[:, -policy.window :])
+        every = policy(torch.cat([prompts[:, : policy.pinned], text[:, -policy.window :]], 1))
         token = every.argmax(1) if greedy else torch.multinomial(every.exp(), 1, generator=rng).squeeze(1)
         token = torch.where(done, torch.full_like(token, PAD), token)
         text = torch.cat([text, token[:, None]], 1)
