@@ -64,6 +64,9 @@ AUDITS: dict[str, str] = {
     "trainability.ches": "doctor.trainability.ches:Ches",
     "trainability.difficulty": "doctor.trainability.difficulty:Difficulty",
     "trainability.on_policy": "doctor.trainability.on_policy:OnPolicy",
+    "contamination.overlap": "doctor.contamination.overlap:Overlap",
+    "contamination.splits": "doctor.contamination.splits:Splits",
+    "contamination.slot_guessing": "doctor.contamination.model_knows:SlotGuessing",
 }
 
 

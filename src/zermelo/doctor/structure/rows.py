@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from zermelo.doctor.case import Case
 
-__all__ = ["Texts", "mixed", "repeats", "row_digests", "sampled_texts", "summed"]
+__all__ = ["Texts", "hashed", "mixed", "repeats", "row_digests", "sampled_texts", "summed"]
 
 Hashes = NDArray[np.uint64]
 
@@ -41,6 +41,13 @@ def mixed(values: Hashes) -> Hashes:
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
+
+
+def hashed(words: Sequence[str]) -> Hashes:
+    """64 bits of each word, the same in every process. [W]"""
+    from pandas.util import hash_array
+
+    return mixed(hash_array(np.array(words, dtype=object), categorize=False)) if len(words) else np.zeros(0, np.uint64)
 
 
 def summed(rows: NDArray[np.int64], hashes: Hashes) -> tuple[NDArray[np.int64], Hashes]:

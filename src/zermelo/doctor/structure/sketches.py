@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from zermelo.doctor.structure.rows import Hashes, mixed
+from zermelo.doctor.structure.rows import Hashes, hashed, mixed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,9 +48,9 @@ def sketch(text: pa.Array) -> Sketches:
     counts = pc.list_value_length(words).to_numpy(zero_copy_only=False).astype(np.int64)
     long = pc.utf8_length(text).to_numpy(zero_copy_only=False) > SPACED * counts
     coded = words.flatten().dictionary_encode()
-    known = np.fromiter(map(hash, coded.dictionary.to_pylist()), np.int64, len(coded.dictionary)).view(np.uint64)
+    known = hashed(coded.dictionary.to_pylist())
     codes = coded.indices.to_numpy(zero_copy_only=False)
-    _drop_in(result, mixed(known)[codes] if len(known) else np.zeros(0, np.uint64), counts, SHINGLE)
+    _drop_in(result, known[codes] if len(known) else np.zeros(0, np.uint64), counts, SHINGLE)
     dense = np.flatnonzero(long)
     if len(dense):
         signs = [np.frombuffer(item.encode("utf-32-le", "replace"), np.uint32) for item in text.take(dense).to_pylist()]
