@@ -4,6 +4,7 @@ offline.py  align: a policy on groups that are already there       reward.py   t
 online.py   fresh samples of the policy in every step, the same loop
 loop.py     the loop itself, a page                                  settings.py what a run may be told
 examples, plan, supply, totals      from groups to a step: ids and judgements, order and cut, tensors, divisors
+own_loop.py for a loop that is not ours: batch_of, mean_loss
 checks, alarms, metrics, callbacks  what is looked at                checkpoint, folder, execute  what is kept
 """
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from zermelo.training.metrics import METRICS, Metric
     from zermelo.training.offline import AlignResult, align
     from zermelo.training.online import Online
+    from zermelo.training.own_loop import batch_of, mean_loss
     from zermelo.training.result import TrainResult
     from zermelo.training.reward import RewardResult, train_reward
     from zermelo.training.samples import Samples
@@ -41,7 +43,9 @@ __all__ = [
     "TrainResult",
     "alarms_of",
     "align",
+    "batch_of",
     "estimate",
+    "mean_loss",
     "train_reward",
 ]
 
@@ -64,5 +68,7 @@ __getattr__, __dir__ = attach(
         "TrainResult": "result",
         "alarms_of": "alarms",
         "align": "offline",
+        "batch_of": "own_loop",
+        "mean_loss": "own_loop",
     },
 )
