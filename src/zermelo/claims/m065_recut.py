@@ -3,9 +3,9 @@
 
 In miniature (`chain_world`): a tiny language model of 4,000 worked sums, terse and verbose, with slips; prompts ask for
 long, short or free work. `stepwise_trials` on 300 prompts of its own samples (long and short mode), `length_pair` and
-`accuracy_pair` of each, two DPO models (β = 0.1, 60 steps of 32, as free work, Adam at the best of 5e-5,
-1e-4 … 1e-3 on seeds 1 and 2), and
-their TIES merge (weights ½, density 1). Figures: accuracy and mean length of 2,000 samples of free work.
+`accuracy_pair` of each, two DPO models (β = 0.1, 60 steps of 32, as free work, Adam at the best of 5e-5, 1e-4 …
+1e-3 on seeds 1 and 2), and their TIES merge (weights ½, density 1). Figures: accuracy and mean length of 2,000 samples
+of free work.
 
 Reproduced where the merged length is at most 0.7 of the base's and its accuracy less the base's above −0.01, with their
 intervals; partly where the length is at most 0.85 and the accuracy above −0.03.
