@@ -80,7 +80,8 @@ def _table(path: str, why: DataError) -> list[Item]:
     plain = path.removesuffix(".gz").removesuffix(".zst")
     function = functions.get(Path(plain).suffix, "read_json_auto")
     try:
-        table = duckdb.execute(f"SELECT * FROM {function}(?)", [path]).to_arrow_table()
+        with duckdb.connect() as connection:
+            table = connection.sql(f"SELECT * FROM {function}(?)", params=[path]).to_arrow_table()
     except duckdb.Error as error:
         raise why from error
     lowered = {name.lower(): name for name in table.column_names}
