@@ -201,3 +201,26 @@ def test_the_policy_comparison_of_sparse_feedback_turns_with_the_protocol(shared
     assert isinstance(found, Finding | Passed | Skipped)
     told = turned_sources(case, sure=False)
     assert len(told) == 1 and "52.9% by ratings, 32.6% by choices" in told[0]
+
+
+def test_anaesthetists_agree_on_an_ordinal_scale(shared_data: Path) -> None:
+    import pandas as pd
+
+    frame = pd.read_csv(shared_data / "raters" / "anesthesia.csv")
+    groups = [
+        Group(
+            f"patient-{item}",
+            f"patient {item}",
+            (Response("the record"),),
+            tuple(
+                Judgement("rating", (0,), by=f"rater {who}", value=float(value))
+                for who, value in zip(rows["rater"], rows["rating"], strict=True)
+            ),
+        )
+        for item, rows in frame.groupby("item")
+    ]
+    (found,) = Agreement().run(Case(Feedback.of(groups)))
+    assert isinstance(found, Finding | Passed) and "ratings" in found.title and found.details["items"] == 45
+    same = [a == b for _, rows in frame.groupby("item") for a, b in combinations(rows["rating"], 2)]
+    assert found.details["percent"] == pytest.approx(np.mean(same))
+    assert float(found.details["alpha_ordinal"]) > float(found.details["alpha_nominal"]) > 0.5

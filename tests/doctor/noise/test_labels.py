@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -151,3 +152,32 @@ def test_the_probe_is_made_once_for_a_case() -> None:
     case = Case(Feedback.of(groups(100)[0]))
     assert pair_probe(case) is pair_probe(case)
     assert isinstance(label_suspects(case), Suspects)
+
+
+def test_probabilities_of_a_half_are_no_preferences() -> None:
+    sides = (Response("one"), Response("two"))
+    made = [Group(f"g{k}", f"q{k}", sides, (Judgement("comparison", (0, 1), value=0.5),)) for k in range(100)]
+    found = one(Case(Feedback.of(made)))
+    assert isinstance(found, Skipped) and "0 preferences" in found.why
+
+
+def test_texts_of_nothing_but_emoji_are_looked_at_without_harm() -> None:
+    made = [
+        Group(
+            f"g{k}",
+            "🙂" * (k % 50 + 1),
+            (Response("🙂🙃"), Response("🙃")),
+            (Judgement("comparison", (0, 1), value=k % 2),),
+        )
+        for k in range(200)
+    ]
+    assert isinstance(one(Case(Feedback.of(made))), Skipped)
+
+
+def test_human_choices_that_a_weak_probe_misses_are_not_all_called_wrong(shared_data: Path) -> None:
+    case = Case(Feedback.read(shared_data / "hh_harmless" / "test_dev.parquet"))
+    found = one(case)
+    assert isinstance(found, Passed) and found.figure is not None
+    assert 0.55 < float(found.details["probe_accuracy"]) < 0.7
+    assert found.figure.low == 0 and found.figure.high < 0.35
+    assert float(found.details["confident_learning_rate"]) > 0.25  # which takes the probe's errors for the labels'

@@ -85,6 +85,8 @@ def _made(case: Case) -> PairProbe | str:
     if not case.pairs.num_rows:
         return "the data holds no preferences: neither comparisons nor ratings or rankings of several responses"
     pairs = case.sample
+    if (pairs.prob == 0.5).any():  # a probability of ½ prefers neither
+        pairs = case.pair_texts(pairs.index[pairs.prob != 0.5])
     if len(pairs) < LEAST_PAIRS:
         return f"{len(pairs)} preferences; a probe needs {LEAST_PAIRS} or more"
     group = groups_of([text or int(row) for text, row in zip(pairs.prompt, pairs.row, strict=True)])
