@@ -100,7 +100,8 @@ def trained(seed: int) -> Mapping[str, float]:
         good = np.nan_to_num(item_analysis(correct[chosen_on].reshape(-1, 200)).discrimination_rest, nan=-1.0)
         sets = {"all": np.arange(200), "chosen": np.argsort(-good)[:30]}
         parts = {name: _sd(correct[measured_on][..., items], half) for name, items in sets.items()}
-        parts["random"] = np.mean([_sd(correct[measured_on][..., rng.permutation(200)[:30]], half) for _ in range(20)])
+        drawn_sd = [_sd(correct[measured_on][..., rng.permutation(200)[:30]], half) for _ in range(20)]
+        parts["random"] = float(np.mean(drawn_sd))
         spread.append([parts["chosen"] / parts["all"], parts["random"] / parts["all"]])
     chosen, drawn = np.mean(spread, axis=0)
     return {
