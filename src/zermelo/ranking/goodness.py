@@ -152,6 +152,7 @@ def goodness_of_fit(
         seed: Of the simulations of cycles.
         simulations: Leagues drawn from the model.
         show: Worst pairs listed.
+    Source: "The Method of Paired Comparisons", 1963; "The Distribution of Chi-Square", 1931.
     """
     cells = counts.unordered()
     finite = np.isfinite(fitted.rating[cells.first]) & np.isfinite(fitted.rating[cells.second])
