@@ -123,9 +123,8 @@ def _heat(
     names = [shorten_label(name, 28) for name in rows]
     left = min(16 + CHARACTER * max((len(name) for name in names), default=0), 200)
     wide = max(CELL, 24.0)
-    canvas = Canvas(
-        width=left + wide * max(len(columns), 1) + 14, height=24 + CELL * max(len(rows), 1) + 26, left=left, top=24
-    )
+    width = left + max(wide * max(len(columns), 1), CHARACTER * len(foot)) + 14
+    canvas = Canvas(width=width, height=24 + CELL * max(len(rows), 1) + 26, left=left, top=24)
     for c, name in enumerate(columns):
         canvas.mark("text", "tick mid", name, x=left + wide * (c + 0.5), y=canvas.top - 6)
     for r, name in enumerate(names):
