@@ -49,7 +49,7 @@ class Attributes:
         if not told:
             return [Passed(self.id, "no visible attribute is preferred or avoided by itself", None, details)]
         said = ", ".join(
-            f"{name if chance[name].value > 0.5 else 'less of ' + name} ({max(p, 1 - p):.0%})"
+            f"{'more' if p > 0.5 else 'less'} of '{name}' ({max(p, 1 - p):.0%})"
             for name in told[:3]
             for p in (chance[name].value,)
         )

@@ -36,7 +36,7 @@ class AttributeGraph:
     id: ClassVar[str] = "rewarded.graph"
     asks: ClassVar[str] = "which attributes are preferred for themselves, and which come along?"
     threshold: float = 0.08
-    resamples: int = 20
+    resamples: int = 10
 
     def run(self, case: Case) -> Sequence[Result]:
         found = attributed(case)
