@@ -58,6 +58,8 @@ def sketch(text: pa.Array) -> Sketches:
         lengths = np.array([len(item) for item in signs], np.int64)
         _drop_in(some, mixed(np.concatenate(signs).astype(np.uint64) + np.uint64(1)), lengths, CHARACTERS)
         result[dense] = some
+    blank = pc.equal(pc.binary_length(pc.utf8_trim_whitespace(text)), 0).to_numpy(zero_copy_only=False).astype(bool)
+    result[blank] = EMPTY
     return result
 
 

@@ -93,7 +93,7 @@ def cut_places(table: TextTable) -> tuple[NDArray[np.bool_], dict[str, float]]:
     if pile:
         cut[answers[opened & (abs(chars - pile) <= 1)]] = True
         how["cut_at_characters"] = float(pile)
-    start = _open_from(chars, opened & ~cut[answers])
+    start = _open_from(chars, opened)
     if start:
         cut[answers[opened & (chars >= start)]] = True
         how["open_ends_from_characters"] = float(start)
