@@ -149,6 +149,11 @@ def test_clusters_of_copies_widen_the_intervals(tmp_path: Path, capsys: Any) -> 
     assert width("--cluster", "prompt", "--bootstrap", 400) == pytest.approx(clustered, rel=0.2)
 
 
+def test_few_clusters_are_said_to_be_few(battles: Path, capsys: Any) -> None:
+    assert any("only 9 clusters" in line for line in rank(capsys, battles, "--cluster", "judge")["warnings"])
+    assert not any("clusters" in line for line in rank(capsys, battles, "--cluster", "prompt")["warnings"])
+
+
 @pytest.mark.parametrize("model", ["elo", "glicko", "glicko2", "trueskill", "plackett-luce", "thurstone", "rao-kupper"])
 def test_every_model_puts_the_strongest_first(model: str, battles: Path, capsys: Any) -> None:
     found = rank(capsys, battles, "--model", model)

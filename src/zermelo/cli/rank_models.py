@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["board_of_records", "length_controlled_board", "with_bootstrap"]
 
+FEW_CLUSTERS = 30  # below, errors by clusters come out some percent too short
 SHUFFLES = 100_000  # games up to which Elo's dependence on their order is measured
 
 
@@ -74,6 +75,8 @@ def board_of_records(
     notes = []
     if records.n_self:
         notes.append(f"{records.n_self} comparisons left out: a player against itself")
+    if records.cluster is not None and (many := len(np.unique(records.cluster))) < FEW_CLUSTERS:
+        notes.append(f"only {many} clusters: their errors are themselves uncertain, and on the short side")
     if bootstrap:
         if control:
             raise SettingError("bad-setting", "--bootstrap has no fit with --control; the errors are sandwiches, "

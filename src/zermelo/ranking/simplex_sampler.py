@@ -15,7 +15,7 @@ __all__ = ["Draws", "Patterns", "monotone", "patterns", "sample"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-STEPS = (0.02, 0.06, 0.2)  # sizes of ridge moves, in probability
+STEPS = (0.01, 0.03, 0.03, 0.06, 0.06, 0.15)  # sizes of ridge moves, in probability
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ def sample(
     judge = np.where(monotone(judge)[..., None, None] | (not order), judge, 0.6 * np.eye(levels) + 0.4 / levels)
     strong = np.isinf(concentration)
     own = np.repeat(judge[:, None], 1 if strong else size, axis=1)  # [B, K or 1, J, M, M]
+    seen_of = np.einsum("bkc,bcs->bks", count.astype(np.float64), said[:, :, 0])  # scores of each candidate, one judge
     kept, mean = np.empty((batch, n_draws, size, levels)), np.zeros_like(judge)
     for sweep in range(burn + n_draws):
         logs = np.einsum("bcjs,bkjms->bkcm", said, np.log(np.maximum(own, 1e-300)))
@@ -111,12 +112,14 @@ def sample(
             judge = np.where(fine[..., None, None], trial, judge)
             own = judge[:, None]
             if judges == 1:
+                share = _fresh(share, own, seen_of, rng)
                 for step in STEPS:
                     share, own = _ridge(share, own, prior, step, rng, order)
                 judge = own[:, 0]
         else:
             own = _dirichlet(concentration * judge[:, None] + seen, rng)
             if judges == 1:
+                share = _fresh(share, own, seen_of, rng)
                 for step in STEPS:
                     share, own = _ridge(share, own, concentration * judge[:, None], step, rng, False)
             judge = _hyper(judge, own, prior, concentration, rng, order)
@@ -124,6 +127,16 @@ def sample(
             kept[:, sweep - burn] = share
             mean += judge / n_draws
     return Draws(kept, mean)
+
+
+def _fresh(share: Floats, own: Floats, seen: Floats, rng: np.random.Generator) -> Floats:
+    """π given θ at once: γ ~ Dir(1 + scores) is its posterior but for the bounds of π = γ θ⁻¹; refused outside them."""
+    det = np.linalg.det(own[:, :, 0])
+    inverse = np.linalg.inv(np.where((np.abs(det) > 1e-6)[..., None, None], own[:, :, 0], np.eye(own.shape[-1])))
+    gamma = _dirichlet(1.0 + seen, rng)
+    moved = np.einsum("bks,bksm->bkm", gamma, np.broadcast_to(inverse, (*share.shape, share.shape[-1])))
+    taken = (moved >= 0).all(axis=-1) & (np.abs(det) > 1e-6)
+    return np.where(taken[..., None], moved, share)
 
 
 def _ridge(
@@ -173,7 +186,7 @@ def _hyper(
         body = size * (gammaln(a.sum(-1)) - gammaln(a).sum(-1)) + ((a - 1) * told).sum(-1)
         return np.asarray(body + ((prior - 1) * np.log(np.maximum(rows, 1e-300))).sum(-1))
 
-    for step, level in itertools.product(STEPS[:2], range(judge.shape[-1])):
+    for step, level in itertools.product((0.02, 0.06), range(judge.shape[-1])):
         move = rng.normal(0, step, (*judge.shape[:2], judge.shape[-1]))
         new = judge.copy()
         new[:, :, level] += move - move.mean(axis=-1, keepdims=True)
