@@ -181,3 +181,28 @@ def test_human_choices_that_a_weak_probe_misses_are_not_all_called_wrong(shared_
     assert 0.55 < float(found.details["probe_accuracy"]) < 0.7
     assert found.figure.low == 0 and found.figure.high < 0.35
     assert float(found.details["confident_learning_rate"]) > 0.25  # which takes the probe's errors for the labels'
+
+
+def test_a_text_is_embedded_once_for_all_audits(monkeypatch: pytest.MonkeyPatch) -> None:
+    from zermelo.doctor.noise import features
+    from zermelo.scorers import encoders
+
+    asked: list[str] = []
+
+    class Lengths:
+        name = "lengths"
+
+        def encode(self, texts: list[str]) -> np.ndarray:
+            asked.extend(texts)
+            return np.array([[len(text), 1.0] for text in texts], np.float32).reshape(-1, 2)
+
+    monkeypatch.setattr(encoders, "encoder", lambda name: Lengths())
+    monkeypatch.setattr(features, "_EMBEDDED", {})
+    assert features.embeddings(["a", "bb", "a"], "lengths")[:, 0].tolist() == [1, 2, 1]
+    assert features.embeddings(["bb", "ccc"], "lengths")[:, 0].tolist() == [2, 3]
+    assert asked == ["a", "bb", "ccc"] and features.embeddings([], "lengths").shape == (0, 2)
+    monkeypatch.setattr(features, "KEPT", 1)
+    features.embeddings(["dddd"], "lengths")
+    assert len(features._EMBEDDED) == 1
+    x = response_features(["a b", "c"], ["a b c", "d"], ["e", "f"], encoder="lengths")
+    assert x.shape == (4, 5) and np.isfinite(x).all()

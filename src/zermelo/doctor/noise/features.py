@@ -17,8 +17,12 @@ __all__ = ["embeddings", "response_features", "word_features"]
 CHUNK = 8_000  # texts tokenised at once
 MOST_WORDS = 400  # of a text, from its beginning; a probe for audits need not read a book
 PROMPT_CHARS = 2_000  # of a prompt, from its end: what was asked last
+KEPT = 150_000  # embeddings in memory: 230 MB of MiniLM's
 STRESS = 3.0  # of the few dense columns over one of the many words
 BITS = 20  # buckets of words; pairs of words have as many
+
+
+_EMBEDDED: dict[tuple[str, bytes], NDArray[np.float32]] = {}
 
 
 def word_features(texts: Sequence[str], *, n_features: int = 30_000, least: int = 3) -> Any:
@@ -97,10 +101,25 @@ def _shared(prompt: Any, reply: Any, at: NDArray[np.int64]) -> tuple[NDArray[np.
 
 
 def embeddings(texts: Sequence[str], name: str) -> NDArray[np.float32]:
-    """Sentence embeddings [N, D] by a named encoder (extra `embed`)."""
+    """Sentence embeddings [N, D] by a named encoder (extra `embed`).
+
+    A text is embedded once for all audits: its vector is kept under the hash of its content, the last `KEPT` of them.
+    """
+    import hashlib
+
     from zermelo.scorers.encoders import encoder
 
-    return np.asarray(encoder(name).encode(texts), np.float32)
+    keys = [(name, hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()) for text in texts]
+    missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in _EMBEDDED}
+    if missing or not texts:
+        made = np.asarray(encoder(name).encode(list(missing.values())), np.float32)
+        if not texts:
+            return made
+        _EMBEDDED.update(zip(missing, made, strict=True))
+    found = np.stack([_EMBEDDED[key] for key in keys])
+    for key in list(_EMBEDDED)[: max(len(_EMBEDDED) - KEPT, 0)]:
+        del _EMBEDDED[key]
+    return found
 
 
 def _counts(texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
