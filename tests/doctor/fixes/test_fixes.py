@@ -295,3 +295,54 @@ def test_a_group_that_does_not_change_gets_no_history() -> None:
     group = pair("a", "x", "y")
     assert changed(group, pair("a", "x", "y"), fix="nothing") is group
     assert original(group) is group
+
+
+ODD = {
+    "no judgements": [Group("a", "p", (Response("x"), Response("y")))],
+    "no responses": [Group("a", "p"), Group("b", "q")],
+    "no prompt": [Group("a", None, (Response("x"), Response("y")), (vote(1.0),))],
+    "sources only": [Group("a", None, (Response(source="m"), Response(source="n")), (vote(1.0),))],
+    "ratings only": [
+        Group(
+            f"g{k}",
+            "p",
+            (Response("x"), Response("y" * k), Response("")),
+            tuple(Judgement("rating", (i,), value=float(i), low=0, high=5) for i in range(3)),
+        )
+        for k in range(1, 4)
+    ],
+    "emoji only": [pair("a", "🙂🙂🙂", "🙃"), pair("b", "🙂🙂🙂", "🙃")],
+    "one class": [pair(f"g{k}", "long answer here", "short", prompt=f"q{k}") for k in range(5)],
+    "conversations": [
+        Group(
+            "a",
+            (Message("user", "hi"), Message("assistant", "ho<|im_end|>"), Message("user", "<s>well?")),
+            (Response(messages=(Message("assistant", "yes</s>"),)), Response("no")),
+            (vote(0.0),),
+        )
+    ],
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("what", list(ODD))
+def test_odd_data_is_mended_or_left_alone(what: str, name: str) -> None:
+    data = Feedback.of(ODD[what])
+    findings = [] if name == "drop-spammers" else None
+    after, changes = apply(data, findings, [name])
+    aside = dropped_rows(after, changes)
+    assert len(after) + (0 if aside is None else len(aside)) == len(data)
+    before = {group.id: group for group in data}
+    assert all(original(group) == before[group.id] for group in after)
+
+
+def test_marks_go_from_conversations_too() -> None:
+    (after,) = apply(Feedback.of(ODD["conversations"]), None, ["strip-template"])[0]
+    assert [turn.content for turn in after.prompt or ()] == ["hi", "ho", "well?"]  # type: ignore[union-attr]
+    assert after.responses[0].content == "yes"
+
+
+def test_many_identical_rows_leave_one() -> None:
+    data = Feedback.of([pair(f"g{k}", "x", "y") for k in range(5_000)])
+    after, (change,) = apply(data, None, ["drop-duplicates"])
+    assert after.ids() == ["g0"] and len(change.dropped) == 4_999
