@@ -321,10 +321,13 @@ def test_a_favour_for_the_first_place_is_measured() -> None:
         return float(shown) if rng.random() < 0.4 else float(better)
 
     (found,) = Position().run(crowd({f"a{k}": leftish for k in range(6)}))
-    assert isinstance(found, Finding) and found.severity == "high" and found.details["order"] == "recorded"
+    assert isinstance(found, Finding) and found.severity == "info" and found.details["order"] == "recorded"
     assert found.figure is not None and found.figure.low <= 0.7 <= found.figure.high
     (passed,) = Position().run(crowd(good()))
     assert isinstance(passed, Passed)
+    (alone,) = Position().run(crowd(good() | {"lefty": leftish}, n=600))
+    assert isinstance(alone, Finding) and alone.table["annotator"] == ["lefty"] and alone.severity == "medium"
+    assert alone.table["first"][0] == pytest.approx(0.7, abs=0.1)
 
 
 def test_a_file_that_names_the_winner_first_says_nothing_of_position() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from zermelo.doctor.protocol import Finding, Passed, Result, Severity, Skipped, severity_of_accuracy, severity_of_share
+from zermelo.doctor.protocol import Finding, Passed, Result, Severity, Skipped, severity_of_share
 from zermelo.errors import unit_interval
 from zermelo.stats.crossed import holm
 from zermelo.stats.estimate import Estimate
@@ -30,7 +30,8 @@ class Position:
     """How often the response that was shown first wins, overall and for each annotator against the others.
 
     Where the order on the screen is not recorded the order in the file stands for it; a file that always names the
-    preferred response first says nothing of it.
+    preferred response first says nothing of it. Severity is by the share of votes of annotators who are fonder (or less
+    fond) of the first place than the others; that all of them are is graded by `shortcut.position` and told here.
 
     Args:
         level: Of the tests of annotators, with Holm's correction; the overall share is tested against ½ at 0.01.
@@ -69,7 +70,7 @@ class Position:
         clear = z > 2.58 and abs(share.value - 0.5) >= 0.02
         if not clear and not len(odd):
             return [Passed(self.id, title, share, details)]
-        severity: Severity = severity_of_accuracy(abs(share.value - 0.5)) if clear else "low"
+        severity: Severity = severity_of_share(float(np.isin(by, odd).mean())) if len(odd) else "info"
         concerned = decided[np.isin(by, odd)] if len(odd) else decided[won == (share.value > 0.5)]
         return [
             Finding(
