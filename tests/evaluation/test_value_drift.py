@@ -30,6 +30,12 @@ def test_a_policy_that_stands_still_has_no_drift_and_no_time() -> None:
     assert np.isnan(drift_time([0.5, 0.5], [0, 1], still=0.0))
 
 
+def test_arrived_is_most_of_the_way_not_the_farthest_point() -> None:
+    walk = [0.3, 0.59, 0.6, 0.58]  # .29 of .30 is more than 95 %
+    assert drift_time(walk, [0, 1, 2, 4]) == 0.25
+    assert drift_time(walk, [0, 1, 2, 4], reached=1.0) == 0.5
+
+
 def test_renaming_stances_permutes_drifts() -> None:
     one = ValueDrift().measure(WALK[:, None, :], steps=STEPS)
     two = ValueDrift().measure(WALK[:, None, ::-1], steps=STEPS, stances=("oppose", "neutral", "support"))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -27,7 +27,15 @@ def shipped(kind: str = "") -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, kind: type[Made] = Recipe) -> Made:  # type: ignore[assignment]
+@overload
+def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe: ...
+
+
+@overload
+def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, kind: type[Made]) -> Made: ...
+
+
+def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, kind: type[Recipe] = Recipe) -> Recipe:
     """Read, override and validate a recipe.
 
     Args:

@@ -6,29 +6,31 @@ A folder holds `recipe.yaml` (resolved), one folder a step with its files and `d
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import importlib
-import json
-import os
 import resource
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-import yaml
-
-from zermelo.errors import SettingError
 from zermelo.progress import Bar, silent
 from zermelo.recipes.schema import Recipe
+from zermelo.recipes.store import (
+    Before,
+    Done,
+    finished,
+    key_of,
+    only_run,
+    same_settings,
+    stale,
+    taken_over,
+    write_json,
+)
 
 __all__ = ["Before", "Context", "Done", "do_steps", "only_run", "plan", "run_recipe", "same_settings", "write_json"]
 
-Figures: TypeAlias = dict[str, Any]
 # step → the function that does it; a step runs where the recipe names it (`always` steps run in every recipe)
 STEPS: dict[str, str] = {
     "data": "zermelo.recipes.steps.data:data",
@@ -45,16 +47,6 @@ STEPS: dict[str, str] = {
 ALWAYS = ("data", "pairs")
 # steps that other commands put together themselves (`compare`)
 OTHERS: dict[str, str] = {"measure": "zermelo.recipes.steps.measure:measure"}
-
-
-@dataclass(frozen=True)
-class Done:
-    """A finished step: its figures, and what it cost (seconds, peak resident memory of the process in MB)."""
-
-    step: str
-    figures: Figures
-    seconds: float
-    memory_mb: float
 
 
 @dataclass
@@ -97,25 +89,6 @@ class Context:
     def kept(self, name: str) -> Path:
         """A folder for what costs much and depends on its content alone."""
         return (self.cache or self.root) / name
-
-
-@dataclass(frozen=True)
-class Before:
-    """Steps that are done, and where.
-
-    Args:
-        done: Step → figures and cost.
-        places: Step → folder of the run that holds it.
-        key: Content of all of them.
-    """
-
-    done: Mapping[str, Done] = field(default_factory=dict)
-    places: Mapping[str, Path] = field(default_factory=dict)
-    key: str = ""
-
-    def under(self, *parts: Any) -> Before:
-        """The same steps, for something that depends on more than they do (another seed)."""
-        return Before(self.done, self.places, _hash([self.key, *parts]))
 
 
 def plan(recipe: Recipe) -> list[tuple[str, Any]]:
@@ -182,9 +155,9 @@ def do_steps(
     """
     done, places, key = dict(before.done), dict(before.places), before.key
     for number, (step, settings) in enumerate(steps, 1):
-        key = _key(key, step, settings, recipe)
+        key = key_of(key, step, settings, recipe)
         folder = out / step
-        found = _finished(folder, key) or _taken_over(folder, key, twins)
+        found = finished(folder, key) or taken_over(folder, key, twins)
         if found is None:
             say(f"[{number}/{len(steps)}] {step}")
             found = _do(Context(recipe, out, folder, done, bar, say, key, places, cache), step, key)
@@ -194,30 +167,10 @@ def do_steps(
     return Before(done, places, key)
 
 
-@contextmanager
-def only_run(out: Path) -> Iterator[None]:
-    """One run per folder; the lock is the operating system's and goes with the process."""
-    with (out / ".lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SettingError(
-                "locked", f"{out}: another run is going on in this folder", hint="wait, or --out"
-            ) from None
-        yield
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON beside and rename."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    os.replace(beside, path)
-
-
 def _do(context: Context, step: str, key: str) -> Done:
     module, _, attribute = (STEPS | OTHERS)[step].partition(":")
     work = getattr(importlib.import_module(module), attribute)
-    if _stale(context.out, key):
+    if stale(context.out, key):
         shutil.rmtree(context.out)
     context.out.mkdir(parents=True, exist_ok=True)
     (context.out / "key").write_text(key)
@@ -236,79 +189,6 @@ def _do(context: Context, step: str, key: str) -> Done:
         {"key": key, "figures": figures, "run": {"seconds": finished.seconds, "memory_mb": finished.memory_mb}},
     )
     return finished
-
-
-def _key(before: str, step: str, settings: Any, recipe: Recipe) -> str:
-    """A step's content: the key of the step before it, its settings, and for data the content of its files."""
-    parts: list[Any] = [before, step, _plain(settings)]
-    if step == "data":
-        parts += [recipe.model, recipe.seed, recipe.max_tokens, recipe.dtype]
-        parts += [_digest(Path(file)) for file in (*recipe.data.files, *recipe.data.test)]
-    return _hash(parts)
-
-
-def _hash(parts: Sequence[Any]) -> str:
-    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
-
-
-def _plain(settings: Any) -> Any:
-    if isinstance(settings, dict):
-        return {name: _plain(value) for name, value in settings.items()}
-    return settings.model_dump(mode="json") if hasattr(settings, "model_dump") else settings
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    if path.is_file():
-        with path.open("rb") as handle:
-            while block := handle.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
-
-
-def _finished(folder: Path, key: str) -> Done | None:
-    path = folder / "done.json"
-    if not path.exists():
-        return None
-    record = json.loads(path.read_text(encoding="utf-8"))
-    if record["key"] != key:
-        return None
-    return Done(folder.name, record["figures"], record["run"]["seconds"], record["run"]["memory_mb"])
-
-
-def _taken_over(folder: Path, key: str, twins: Sequence[Path]) -> Done | None:
-    """A finished step of equal content in another run, copied here."""
-    for twin in twins:
-        if twin / folder.name != folder and _finished(twin / folder.name, key) is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            beside = folder.with_name(f".{folder.name}.part")
-            shutil.rmtree(beside, ignore_errors=True)
-            shutil.copytree(twin / folder.name, beside)
-            os.replace(beside, folder)
-            return _finished(folder, key)
-    return None
-
-
-def _stale(folder: Path, key: str) -> bool:
-    """Whether a step's folder was left by a run of something else (an input file has changed)."""
-    mark = folder / "key"
-    return folder.exists() and (not mark.exists() or mark.read_text() != key)
-
-
-def same_settings(settings: Mapping[str, Any], out: Path) -> None:
-    """Write the resolved settings of a run into its folder, or refuse a folder that holds another run's."""
-    path = out / "recipe.yaml"
-    text = yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)
-    if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise SettingError(
-            "other-recipe",
-            f"{out}: another recipe has been run in this folder",
-            hint="`--fresh` starts over there, `--out DIR` chooses another folder",
-        )
-    beside = out / "recipe.yaml.part"
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
 
 
 def _clear(out: Path) -> None:
