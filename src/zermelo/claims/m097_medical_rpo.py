@@ -38,7 +38,7 @@ def run(seed: int) -> Mapping[str, float]:
 
     import torch
 
-    from zermelo.claims.sequence_bench import Texts, WindowLM, frozen, ragged, sample, texts_of, train
+    from zermelo.claims.sequence_bench import Texts, WindowLM, frozen, sample, texts_of, train
     from zermelo.claims.topic_world import drawer
     from zermelo.feedback.records import Group, Response
     from zermelo.objectives import DPO, DPONLL, SFT
