@@ -45,6 +45,16 @@ def test_a_planted_fault_is_found_where_it_is(fault: str) -> None:
     assert abs(found.estimated.value - found.true) <= 0.035
 
 
+@pytest.mark.parametrize("fault", ["spammer", "drifter", "tribes", "position-bias", "source-separable"])
+def test_a_planted_habit_is_found_and_its_figure_holds(fault: str) -> None:
+    made = plant(fault, clean(500, seed=4, votes=FAULTS[fault].votes), seed=4)
+    found = check_one(made, FAULTS[fault].rate)
+    assert found.found and found.severity in ("medium", "high")
+    assert found.estimated is not None and abs(found.estimated.value - found.true) <= 0.05
+    if FAULTS[fault].of == "annotators":
+        assert found.precision == found.recall == 1.0
+
+
 @pytest.mark.parametrize("fault", MENDED)
 def test_what_the_finding_says_mends_it(fault: str) -> None:
     made = plant(fault, clean(300, seed=6), seed=6)

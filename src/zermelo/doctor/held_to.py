@@ -40,7 +40,8 @@ class Found:
         planted: At what share it was put in.
         audit: The audit that found it; '' where none did.
         severity: Of its finding; '' where there is none.
-        found: Whether a finding of at least low severity speaks of it (of an annotator: names the right ones).
+        found: Whether a finding of at least low severity speaks of it (of annotators: names
+            the right ones, or cuts more than three quarters of them rightly).
         precision: Of the rows (or annotators) named, how many are faulty; NaN where none is named.
         recall: Of the faulty ones, how many are named; NaN where the fault is not about rows.
         true: What the figure should be.
@@ -154,6 +155,9 @@ def _judged(made: Planted, planted: float, item: Finding) -> Found:
     found = True
     if FAULTS[made.fault].of == "rows":
         precision, recall = _agreement(np.asarray(item.rows, np.int64), made.rows)
+    elif made.fault == "tribes":
+        precision = recall = _purity(item, made.who)
+        found = precision > 0.75
     elif made.fault in ("spammer", "drifter"):
         named = {str(name) for name in item.table.get("annotator", ())}
         right = named & set(made.who)
@@ -161,6 +165,16 @@ def _judged(made: Planted, planted: float, item: Finding) -> Found:
         recall = len(right) / len(made.who)
         found = bool(right)
     return Found(made.fault, planted, item.audit, item.severity, found, precision, recall, made.rate, item.figure)
+
+
+def _purity(item: Finding, tribe: Sequence[str]) -> float:
+    """Share of annotators whose group, as the finding cuts them, is mostly of their own tribe."""
+    people = list(zip(map(str, item.table.get("annotator", ())), item.table.get("group", ()), strict=False))
+    right = 0
+    for group in {group for _, group in people}:
+        inside = [name in tribe for name, other in people if other == group]
+        right += max(sum(inside), len(inside) - sum(inside))
+    return right / len(people) if people else float("nan")
 
 
 def _agreement(named: NDArray[np.int64], truth: NDArray[np.int64]) -> tuple[float, float]:

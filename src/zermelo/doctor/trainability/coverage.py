@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zermelo.doctor.protocol import Example, Finding, Passed, Result, Skipped
+from zermelo.doctor.protocol import Example, Finding, Result, Skipped
 from zermelo.errors import SettingError
 from zermelo.stats.intervals import wilson
 
@@ -68,20 +68,23 @@ class Coverage:
             f"{len(prompts):,} prompts fill {effective:.1f} of {self.k} clusters evenly; the largest holds "
             f"{largest.value:.1%}"
         )
-        if largest.value < CROWDED:
-            return [Passed(self.id, title, largest, details)]
+        crowded = largest.value >= CROWDED
         inside = np.flatnonzero(fit.labels_ == order[0])
         return [
             Finding(
                 self.id,
-                "low",
+                "low" if crowded else "info",
                 title,
                 largest,
-                effect="What is trained on one kind of prompt is measured on another.",
-                remedy="sample the clusters more evenly, or add prompts where there are few",
-                rows=np.sort(rows[inside]),
-                scores=np.ones(len(inside)),
-                examples=[Example(int(rows[at]), prompts[at][:200]) for at in inside[:10]],
+                effect="What is trained on one kind of prompt is measured on another." if crowded else "",
+                remedy="sample the clusters more evenly, or add prompts where there are few" if crowded else "",
+                rows=np.sort(rows[inside]) if crowded else np.zeros(0, np.int64),
+                scores=np.ones(len(inside)) if crowded else np.zeros(0),
+                examples=[
+                    Example(int(rows[at]), prompts[at][:200], f"cluster {number}")
+                    for number, k in enumerate(order[:10])
+                    for at in np.flatnonzero(fit.labels_ == k)[:1]
+                ],
                 table=table,
                 details=details,
                 plots=(lambda: _map(x),),
