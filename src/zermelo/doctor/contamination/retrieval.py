@@ -15,7 +15,7 @@ from zermelo.errors import SettingError, positive, unit_interval
 
 __all__ = ["BM25Index", "Match", "RetrievalOverlap", "best_window", "rouge_l"]
 
-WORD = re.compile(r"[^\W_]+")
+WORD = re.compile(r"[^\W_¹²³]+")
 
 
 def _words(text: str) -> list[str]:

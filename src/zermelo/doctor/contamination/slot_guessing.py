@@ -234,7 +234,7 @@ def _cleaned(reply: str, letter: str) -> str:
     said = reply.rsplit(f"{letter}:", 1)[-1].strip().splitlines()
     line = said[0] if said else ""
     sentence = re.split(r"(?<=[.!?])\s", line, maxsplit=1)[0]
-    return sentence.strip().strip("[]()\"'“”").strip()
+    return sentence.strip(" .[]()\"'“”")
 
 
 def _same(one: str, other: str) -> bool:
