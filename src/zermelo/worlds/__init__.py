@@ -4,6 +4,7 @@ protocol.py    World, Edited, ErrorKind; folder(name): the tiny policy's model f
 arithmetic.py  expressions and word problems with worked steps (chains, word_problems, writers, slips)
 style.py       templated notes whose attributes are exactly measurable (notes)
 annotators.py  people who compare: noisy, biased by length or position, of different tribes
+replies.py     replies to the point or beside it: clean data, where no shortcut tells
 judges.py      judges and raters made of numbers: planted tastes, biases and noise
 tabular.py     policies over finite response sets: every optimum in closed form
 tokenizer.py   one token per character, for all tiny policies
