@@ -9,7 +9,7 @@ from zermelo.explanations import explanations
 
 SRC = Path(__file__).parent.parent / "src" / "zermelo"
 RAISED = {"ZermeloError", "DataError", "SettingError", "MissingError", "LimitError", "ZermeloWarning", "warn"}
-FROM_THE_COMMAND_LINE = {"usage", "interrupted", "internal"}
+FROM_THE_COMMAND_LINE = {"usage", "interrupted", "internal", "file-system"}
 
 
 def codes() -> dict[str, str]:

@@ -248,3 +248,33 @@ def test_every_bad_line_of_a_csv_is_named_by_where_its_record_begins(tmp_path: P
     assert run("convert", table, tmp_path / "out.parquet", "--skip-bad") == 0
     rejects = [json.loads(line) for line in (tmp_path / "out.parquet.rejects.jsonl").read_text().splitlines()]
     assert [(reject["row"], reject["code"]) for reject in rejects] == [(4, "bad-csv"), (5, "not-utf8")]
+
+
+@pytest.mark.parametrize("weight", ["heavy", "", "nan", "inf", "-2"])
+def test_a_bad_weight_is_named_by_its_row_and_never_dropped_in_silence(
+    tmp_path: Path, capsys: Any, weight: str
+) -> None:
+    table = tmp_path / "battles.csv"
+    table.write_text(f"model_a,model_b,winner,weight\nx,y,model_a,1\ny,x,model_a,{weight}\nx,y,model_b,2\n")
+    assert run("rank", table) == 3
+    assert f"error[bad-weight]: {table}:3: weight is missing, negative or not a number" in capsys.readouterr().err
+    assert run("rank", table, "--skip-bad", "--json") == 0
+    found = capsys.readouterr()
+    assert {player["games"] for player in json.loads(found.out)["players"]} == {3.0}
+    assert "1 comparisons left out: bad-weight" in found.err
+
+
+def test_a_folder_that_is_not_there_is_one_clear_line(tmp_path: Path, capsys: Any) -> None:
+    table = tmp_path / "battles.csv"
+    table.write_text("model_a,model_b,winner\nx,y,model_a\ny,x,model_a\n")
+    assert run("rank", table, "-o", tmp_path / "nowhere" / "board.json") == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("error[file-system]: ") and "nowhere" in shown and "Traceback" not in shown
+
+
+def test_a_table_with_names_nobody_knows_is_told_how_to_name_them(tmp_path: Path, capsys: Any) -> None:
+    table = tmp_path / "battles.csv"
+    table.write_text("x1,x2,res\na,b,x1\nb,a,x1\n")
+    assert run("rank", table) == 3
+    assert "--columns a=…,b=…,winner=…" in capsys.readouterr().err
+    assert run("rank", table, "--columns", "a=x1,b=x2,winner=res") == 0

@@ -141,10 +141,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if error.filename is None or error.strerror is None:  # not about a file that the user named
+            _internal(error, as_json)
+        what = f"{error.filename}: {error.strerror[:1].lower()}{error.strerror[1:]}"
+        sys.exit(_fail("file-system", what, "is the folder there, and may you write to it?", 2, as_json))
     except Exception as error:
-        traceback.print_exc()
-        hint = "this is a bug of ours; please report it with the lines above"
-        sys.exit(_fail("internal", f"{type(error).__name__}: {error}", hint, 1, as_json))
+        _internal(error, as_json)
+
+
+def _internal(error: Exception, as_json: bool) -> None:
+    traceback.print_exc()
+    hint = "this is a bug of ours; please report it with the lines above"
+    sys.exit(_fail("internal", f"{type(error).__name__}: {error}", hint, 1, as_json))
 
 
 def _fail(code: str, line: str, hint: str | None, exit_code: int, as_json: bool) -> int:

@@ -186,7 +186,8 @@ class _Checked:
 
     def _refuse_bad(self) -> None:
         # where all words are known only nulls can be bad, and their search is answered by the file's statistics
-        clean = self.all_known and not self._rows(f"SELECT 1 FROM _raw WHERE {self._missing} LIMIT 1")
+        nowhere = f"SELECT 1 FROM _raw WHERE {self._missing} OR {self._bad_weight} LIMIT 1"
+        clean = self.all_known and not self._rows(nowhere)
         query = "SELECT row, bad, winner FROM _battles WHERE bad IS NOT NULL ORDER BY row LIMIT 1"
         first = [] if clean else self._rows(query)
         if not first:
@@ -199,6 +200,9 @@ class _Checked:
         if bad == "unknown-winner":
             what = f"winner {winner!r}; expected a side, one of the two names, tie, both_bad or a probability"
             raise DataError("unknown-winner", what, file=file, row=line, hint=hint)
+        if bad == "bad-weight":
+            what = f"{self.roles['weight']} is missing, negative or not a number; expected a number ≥ 0"
+            raise DataError("bad-weight", what, file=file, row=line, hint=hint)
         raise DataError("missing-field", "a name or the winner is missing", file=file, row=line, hint=hint)
 
     def _place(self, row: int) -> tuple[str, int]:
@@ -211,10 +215,14 @@ class _Checked:
         return self.files[-1], row + 1
 
     def _make_view(self) -> None:
-        """Every row with `bad` (null, missing-field or unknown-winner) and what the file said, as `_battles`."""
+        """Every row with `bad` (null or what is wrong with it) and what the file said, as `_battles`."""
         a, b = quoted(self.roles["source_a"]), quoted(self.roles["source_b"])
         said, outcome, prob = self._verdict(a, b)
         self._missing = f"{a} IS NULL OR {b} IS NULL OR {said} IS NULL"
+        self._bad_weight = "FALSE"
+        if "weight" in self.roles:
+            weight = f"TRY_CAST({quoted(self.roles['weight'])} AS DOUBLE)"
+            self._bad_weight = f"({weight} IS NULL OR NOT isfinite({weight}) OR {weight} < 0)"
 
         def optional(name: str, kind: str, default: str = "NULL") -> str:
             if name not in self.roles:
@@ -236,7 +244,8 @@ class _Checked:
                 CAST(NULL AS INTEGER) AS a, CAST(NULL AS INTEGER) AS b, CAST(NULL AS BOOLEAN) AS a_first,
                 {optional("at", "DOUBLE")} AS at, CAST({said} AS VARCHAR) AS winner,
                 CASE WHEN {self._missing} THEN 'missing-field'
-                     WHEN _prob IS NULL THEN 'unknown-winner' END AS bad
+                     WHEN _prob IS NULL THEN 'unknown-winner'
+                     WHEN {self._bad_weight} THEN 'bad-weight' END AS bad
             FROM known
             """
         )

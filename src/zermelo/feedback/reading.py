@@ -168,7 +168,8 @@ def _unfit(source: Source, sample: Sample) -> DataError:
         "unknown-format",
         f"columns {fields} fit no known format",
         file=source.path,
-        hint="name the columns: `--columns prompt=…,chosen=…,rejected=…` (docs/formats.md lists what can be named)",
+        hint="name the columns: `--columns prompt=…,chosen=…,rejected=…`, of battles `--columns a=…,b=…,winner=…` "
+        "(docs/formats.md lists what can be named)",
     )
 
 
