@@ -157,8 +157,11 @@ def test_a_diverged_cell_is_an_outcome(tmp_path, monkeypatch) -> None:
 
     known = training.train
 
+    tries = []
+
     def sometimes(context, name, settings, *rest, **how):
         if settings.lr == 1.0:
+            tries.append(name)
             raise SettingError("not-finite", "the gradient is nan")
         return known(context, name, settings, *rest, **how)
 
@@ -171,6 +174,7 @@ def test_a_diverged_cell_is_an_outcome(tmp_path, monkeypatch) -> None:
     assert own.failed == 1 and own.chosen == ("lr=0.0001",)
     assert "diverged" in result.figures["run"]["failed"][0]
     assert "diverged" in write(comparison, result, tmp_path).read_text()
+    assert run_comparison(comparison, tmp_path) == found and len(tries) == 1  # it is not tried again
 
 
 def test_grids_reach_the_objective_the_training_and_the_parts_of_a_sum() -> None:

@@ -161,6 +161,22 @@ def test_other_objectives_run_beside_fresh_samples(policy, pairs) -> None:
         assert result.history[0]["fresh/length"] > 0
 
 
+def test_the_command_samples_in_every_step(pairs, tmp_path) -> None:
+    from zermelo.cli.app import main
+    from zermelo.feedback.writing import write_groups
+    from zermelo.worlds.protocol import folder
+
+    file, out = tmp_path / "pairs.jsonl", tmp_path / "run"
+    write_groups(pairs[:6], file, format="trl")
+    how = ["-b", "hypo:lam=0.01", "--online", "2", "--online-tokens", "8", "--max-steps", "2", "--batch", "3"]
+    with pytest.raises(SystemExit) as done:
+        main(["align", str(file), "-m", str(folder("arithmetic")), *how, "-o", str(out), "--json"])
+    assert done.value.code == 0
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert len(rows) == 2 and all(1 <= row["fresh/length"] <= 8 and "hypo_kl/loss" in row for row in rows)
+    assert json.loads((out / "config.json").read_text())["online"]["n"] == 2
+
+
 @pytest.mark.parametrize("wrong", [{"n": 0}, {"max_tokens": 0}, {"prompts": -1}], ids=str)
 def test_wrong_settings_are_refused(wrong) -> None:
     with pytest.raises(SettingError, match=next(iter(wrong))):

@@ -17,6 +17,9 @@ self_knowledge.py    P(True), P(IK); mcq_confidence.py: confidence before and af
 side_by_side.py      systems by comparisons, or by grades; raters.py: agreement of people and judges
 taxonomy.py, pc2.py  scores over a tree of query types; pointwise scores by criteria
 judged.py            all of that for a file of judged groups (gather.py, judged_result.py, judged_page.py)
+method_comparison.py methods over seeds, settings and prompts: paired, tuned on the other half, Holm
+ablation.py          one factor at a time; alignment_matrix.py: methods × starts × sizes of the data
+method_study.py      kinds of training on a bandit of known geometry; value_drift.py: stances over checkpoints
 present.py           how results show themselves
 scaling.py, variance.py, wildbench.py   published methods
 """
@@ -28,7 +31,9 @@ from typing import TYPE_CHECKING
 from zermelo.lazy import attach
 
 if TYPE_CHECKING:
+    from zermelo.evaluation.ablation import FactorStudy, StudyReport
     from zermelo.evaluation.accuracy import Accuracy, PairedAccuracy, PairedAccuracyResult
+    from zermelo.evaluation.alignment_matrix import AlignmentMatrix, AlignmentMatrixResult
     from zermelo.evaluation.calibration import Calibration, CalibrationResult
     from zermelo.evaluation.cues import with_cue
     from zermelo.evaluation.dissection import AttributeEffects, Dissection, preference_similarity
@@ -39,6 +44,8 @@ if TYPE_CHECKING:
     from zermelo.evaluation.judged_result import JudgedGroupsResult
     from zermelo.evaluation.length_control import LengthControlledWinRate, LengthControlledWinRateResult
     from zermelo.evaluation.mcq_confidence import ReasoningConfidence, ReasoningConfidenceResult
+    from zermelo.evaluation.method_comparison import MethodComparison, MethodComparisonResult
+    from zermelo.evaluation.method_study import MethodStudy, StudyCurve
     from zermelo.evaluation.overoptimisation import Overoptimisation, OveroptimisationResult
     from zermelo.evaluation.pass_at_k import PassAtK, PassAtKResult
     from zermelo.evaluation.pc2 import PC2
@@ -55,10 +62,16 @@ if TYPE_CHECKING:
     from zermelo.evaluation.side_by_side import AbsoluteScores, SideBySide, SystemScores
     from zermelo.evaluation.tastes import Tastes, compare_tastes
     from zermelo.evaluation.taxonomy import Taxonomy, TaxonomyScores
+    from zermelo.evaluation.value_drift import ValueDrift, ValueDriftResult, value_gap
     from zermelo.evaluation.verdicts import Verdicts, verdicts_of
     from zermelo.evaluation.win_rate import WinRate, WinRateResult, wins_by_score
 
 _WHERE = {
+    "ablation": ["FactorStudy", "StudyReport"],
+    "alignment_matrix": ["AlignmentMatrix", "AlignmentMatrixResult"],
+    "method_comparison": ["MethodComparison", "MethodComparisonResult"],
+    "method_study": ["MethodStudy", "StudyCurve"],
+    "value_drift": ["ValueDrift", "ValueDriftResult", "value_gap"],
     "cues": ["with_cue"],
     "tastes": ["Tastes", "compare_tastes"],
     "dissection": ["AttributeEffects", "Dissection", "preference_similarity"],
@@ -88,6 +101,8 @@ __all__ = [
     "PC2",
     "AbsoluteScores",
     "Accuracy",
+    "AlignmentMatrix",
+    "AlignmentMatrixResult",
     "AttributeEffects",
     "Calibration",
     "CalibrationResult",
@@ -98,10 +113,14 @@ __all__ = [
     "DivergenceResult",
     "Diversity",
     "DiversityResult",
+    "FactorStudy",
     "JudgedGroups",
     "JudgedGroupsResult",
     "LengthControlledWinRate",
     "LengthControlledWinRateResult",
+    "MethodComparison",
+    "MethodComparisonResult",
+    "MethodStudy",
     "Overoptimisation",
     "OveroptimisationResult",
     "PIKHead",
@@ -122,10 +141,14 @@ __all__ = [
     "SelfPreference",
     "SelfPreferenceResult",
     "SideBySide",
+    "StudyCurve",
+    "StudyReport",
     "SystemScores",
     "Tastes",
     "Taxonomy",
     "TaxonomyScores",
+    "ValueDrift",
+    "ValueDriftResult",
     "Verdicts",
     "WinRate",
     "WinRateResult",
@@ -135,6 +158,7 @@ __all__ = [
     "option_probabilities",
     "p_true",
     "preference_similarity",
+    "value_gap",
     "verdicts_of",
     "wins_by_score",
     "with_cue",

@@ -6,6 +6,7 @@ its checkpoint. Reference log-probabilities, samples and judgements are computed
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -19,7 +20,8 @@ from zermelo.errors import SettingError
 from zermelo.progress import Bar, silent
 from zermelo.recipes.compare.cells import START, Cell, cell_recipe, cells, safe
 from zermelo.recipes.compare.schema import Comparison
-from zermelo.recipes.run import Before, do_steps, only_run, plan, same_settings
+from zermelo.recipes.run import do_steps, plan
+from zermelo.recipes.store import Before, hashed, only_run, same_settings, write_json
 
 __all__ = ["Outcome", "run_comparison"]
 
@@ -140,6 +142,10 @@ def do_cell(comparison: Comparison, cell: Cell, before: Before, out: Path) -> Ou
     recipe = cell_recipe(comparison, cell)
     folder = cell.folder(out)
     folder.mkdir(parents=True, exist_ok=True)
+    # a run that diverges would diverge again: its word is kept beside its content
+    content, word = hashed([before.key, cell.seed, recipe.model_dump(mode="json")]), folder / "diverged.json"
+    if word.exists() and (told := json.loads(word.read_text(encoding="utf-8")))["key"] == content:
+        return Outcome(cell, None, None, failed=told["failed"])
     steps: list[tuple[str, Any]] = [(s, getattr(recipe, s)) for s in ("align", "rounds") if getattr(recipe, s)]
     with only_run(folder):
         try:
@@ -149,6 +155,7 @@ def do_cell(comparison: Comparison, cell: Cell, before: Before, out: Path) -> Ou
         except SettingError as error:
             if error.code != "not-finite":
                 raise
+            write_json(word, {"key": content, "failed": f"diverged: {error.line()}"})
             return Outcome(cell, None, None, failed=f"diverged: {error.line()}")
     trained = None if cell.method == START else known.done[steps[0][0]].figures[cell.method]
     seconds = sum(known.done[step].seconds for step, _ in (*steps, ("measure", None)))
