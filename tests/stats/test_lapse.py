@@ -82,3 +82,17 @@ def test_bayes_by_hand() -> None:
 def test_too_few_labels_are_refused() -> None:
     with pytest.raises(DataError):
         lapse_rate([0, 1], [[0.0, 1.0], [1.0, 0.0]])
+
+
+def test_an_offset_serves_unbalanced_classes() -> None:
+    rng = np.random.default_rng(7)
+    logit = 4 * rng.normal(size=6000) - 5
+    true = rng.random(6000) < 1 / (1 + np.exp(-logit))
+    wrong = rng.random(6000) < 0.1
+    x = np.stack([0 * logit, logit + 5], axis=1)  # a score whose zero means nothing
+    found = lapse_rate((true ^ wrong).astype(int), x, offset=True)
+    assert found.rate.low <= 0.1 <= found.rate.high and found.rate.value == pytest.approx(0.1, abs=0.02)
+    clean = lapse_rate(true.astype(int), x, offset=True)
+    assert clean.rate.value < 0.01 and clean.belief[:, 1].mean() == pytest.approx(true.mean(), abs=0.01)
+    plain = lapse_rate((true ^ wrong).astype(int), np.stack([0 * logit, logit], axis=1))
+    assert plain.rate.value == pytest.approx(found.rate.value, abs=0.01)

@@ -53,10 +53,10 @@ class LapseRate:
         return self.has_skill and self.rate.low > 0
 
 
-def lapse_rate(labels: ArrayLike, log_probs: ArrayLike, *, level: float = 0.95) -> LapseRate:
+def lapse_rate(labels: ArrayLike, log_probs: ArrayLike, *, offset: bool = False, level: float = 0.95) -> LapseRate:
     """The share of wrong labels, from log-probabilities that a classifier gave to items it was not trained on.
 
-        P(ỹ = k | x) = (1 − ε) s_k + ε (1 − s_k) / (K − 1),     s = softmax(a · log p̂)
+        P(ỹ = k | x) = (1 − ε) s_k + ε (1 − s_k) / (K − 1),     s = softmax(a · log p̂ + b)
 
     by maximum likelihood in a > 0 and 0 ≤ ε < (K−1)/K. A classifier that is merely weak has a small a: its errors
     become rarer and rarer as it gets surer. Wrong labels contradict it at the same rate however sure it is. That is all
@@ -66,8 +66,11 @@ def lapse_rate(labels: ArrayLike, log_probs: ArrayLike, *, level: float = 0.95) 
     Args:
         labels: Given classes 0…K−1. [N]
         log_probs: log p̂ up to a constant a row; for pairs the two columns 0 and −margin. [N, K]
+        offset: For two classes: also fit b, an offset of the second, for scores that are no log-probabilities and
+            classes that are not balanced. Else b = 0: a pair has no class.
         level: Of the interval.
     Raises:
+        SettingError: an offset with more than two classes.
         DataError: fewer than 20 items, or a number that is not finite.
     Source: the lapse rate of psychometric functions (Wichmann and Hill, 2001), symmetric noise of K classes.
     """
@@ -78,6 +81,8 @@ def lapse_rate(labels: ArrayLike, log_probs: ArrayLike, *, level: float = 0.95) 
         raise DataError("nothing-to-measure", f"{len(y)} labels; a lapse rate needs 20 or more")
     if not np.isfinite(x).all():
         raise DataError("nan-score", "log-probabilities must be finite")
+    if offset and x.shape[1] != 2:
+        raise SettingError("bad-setting", "lapse_rate fits an offset of two classes only")
     n, k = x.shape
     top = (k - 1) / k
     spread = float(np.std(x - x.mean(axis=1, keepdims=True)))
@@ -85,17 +90,27 @@ def lapse_rate(labels: ArrayLike, log_probs: ArrayLike, *, level: float = 0.95) 
         return _nothing(y, k, level)
     x = (x - x.max(axis=1, keepdims=True)) / spread
 
-    def fitted(epsilon: float) -> tuple[float, float]:
-        """Log-likelihood at the best scale, and that scale."""
-        from scipy.optimize import minimize_scalar
+    start = [0.0, 0.0]
 
+    def fitted(epsilon: float) -> tuple[float, float, float]:
+        """Log-likelihood at the best scale and offset, and these."""
+        from scipy.optimize import minimize, minimize_scalar
+
+        if offset:
+            best = minimize(
+                lambda z: -_log_likelihood(y, x + [0.0, z[1]] / np.exp(z[0]), math.exp(z[0]), epsilon) / n,
+                start, method="L-BFGS-B", bounds=[(-5.0, 5.0), (-20.0, 20.0)],
+            )  # fmt: skip
+            start[:] = best.x.tolist()  # the next ε is near
+            return -n * float(best.fun), math.exp(float(best.x[0])), float(best.x[1])
         found = minimize_scalar(
             lambda z: -_log_likelihood(y, x, math.exp(z), epsilon), bounds=(-5.0, 5.0), method="bounded"
         )
-        return -float(found.fun), math.exp(float(found.x))
+        return -float(found.fun), math.exp(float(found.x)), 0.0
 
-    none = -n * math.log(k)
-    plain, _ = fitted(0.0)
+    share = np.bincount(y, minlength=k) / n
+    none = float(n * (share[share > 0] @ np.log(share[share > 0]))) if offset else -n * math.log(k)
+    plain = fitted(0.0)[0]
     if 2 * (plain - none) < NO_SKILL:
         return _nothing(y, k, level)
     grid = top * (np.linspace(0, 1, GRID)[:-1] ** 2)  # finer near 0
@@ -107,8 +122,8 @@ def lapse_rate(labels: ArrayLike, log_probs: ArrayLike, *, level: float = 0.95) 
     drop = float(ndtri(0.5 + level / 2)) ** 2 / 2
     low = _crossing(lambda epsilon: fitted(epsilon)[0] - peak + drop, grid[: best + 1][::-1], value, 0.0)
     high = _crossing(lambda epsilon: fitted(epsilon)[0] - peak + drop, grid[best + 1 :], value, top)
-    scale = fitted(value)[1]
-    belief = _softmax(scale * x)
+    _, scale, shift = fitted(value)
+    belief = _softmax(scale * x + (np.array([0.0, shift]) if offset else 0.0))
     rate = Estimate(value, low, high, level, n, "profile likelihood of a lapse rate")
     return LapseRate(rate, scale / spread, (plain - none) / n, peak - plain, label_wrong(y, belief, value), belief)
 

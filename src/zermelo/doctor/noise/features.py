@@ -18,6 +18,7 @@ CHUNK = 8_000  # texts tokenised at once
 MOST_WORDS = 400  # of a text, from its beginning; a probe for audits need not read a book
 PROMPT_CHARS = 2_000  # of a prompt, from its end: what was asked last
 KEPT = 150_000  # embeddings in memory: 230 MB of MiniLM's
+EMBEDDED = 0.5  # of embeddings, whose columns all vary in every text
 STRESS = 3.0  # of the few dense columns over one of the many words
 BITS = 20  # buckets of words; pairs of words have as many
 
@@ -84,7 +85,7 @@ def response_features(prompts: Sequence[str], *sides: Sequence[str], encoder: st
     embedded = embeddings([*asked, *replies], encoder)
     z, of = embedded[len(asked) :], embedded[: len(asked)][at]
     columns = np.stack([STRESS * taken, STRESS * (z * of).sum(axis=1), length], axis=1)
-    return np.hstack([STRESS * z, columns]).astype(np.float32)
+    return np.hstack([EMBEDDED * z, columns]).astype(np.float32)
 
 
 def _shared(prompt: Any, reply: Any, at: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

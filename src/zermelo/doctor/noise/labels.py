@@ -109,7 +109,7 @@ def _of_pairs(audit: str, found: Suspects) -> Result:
 
 def _of_items(audit: str, items: LabelledItems, kind: str) -> Result:
     y = items.positive.astype(np.int64)
-    lapse = lapse_rate(y, np.stack([np.zeros_like(items.margin), items.margin], axis=1))
+    lapse = lapse_rate(y, np.stack([np.zeros_like(items.margin), items.margin], axis=1), offset=True)
     seen = f"{len(y):,} {kind}s" + (f" (a sample of {items.of:,})" if len(y) < items.of else "")
     if not lapse.has_skill:
         right = float(((items.margin > 0) == items.positive).mean())
