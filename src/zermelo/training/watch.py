@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Entangled"]
 
-LONGEST = 256  # tokens of a response that are looked at: products are quadratic in them
+LONGEST = 128  # tokens of a response that are looked at: each costs a row over the vocabulary, for one pair at a time
 
 
 class Entangled(Callback):
@@ -35,7 +35,7 @@ class Entangled(Callback):
     which both fall).
 
     Args:
-        pairs: How many groups are looked at, the shortest of the first step.
+        pairs: How many groups are looked at (one pair of each), the shortest of the first step.
         every: Steps between; None = at the start and at the end.
     Source: "A Common Pitfall of Margin-based Language Model Alignment: Gradient Entanglement", 2024, arXiv 2410.13828.
     """
@@ -91,19 +91,19 @@ class Entangled(Callback):
 
     @torch.no_grad()
     def _of(self, run: Run, example: Example, slopes: Tensor) -> tuple[Tensor, ...]:
-        """⟨g_w, g_l⟩, ‖g_w‖², ‖g_l‖² and the pulls d_w, d_l of an example's pairs. [M] each"""
+        """⟨g_w, g_l⟩, ‖g_w‖², ‖g_l‖² and the pulls d_w, d_l of an example's first pair. [1] each"""
         out = group_logprobs(run.trainee.module, ids_of([example]), want=Want(hidden=True), grad=False)
         assert out.hidden is not None
         ids = [torch.tensor(response.ids) for response in example.responses]
         owner = torch.repeat_interleave(torch.arange(len(ids)), torch.tensor([len(own) for own in ids]))
         place = torch.cat([torch.arange(len(own)) for own in ids])
-        kept = (place < LONGEST).nonzero().squeeze(1)
+        pairs = torch.tensor([(example.pairs[0].win, example.pairs[0].lose)])
+        kept = ((place < LONGEST) & torch.isin(owner, pairs)).nonzero().squeeze(1)
         model: Any = run.trainee.model
         head = model.get_output_embeddings()
         hidden = out.hidden[kept.to(out.hidden.device)]
         error = -head(hidden.to(head.weight.dtype)).float().softmax(-1)
         error[torch.arange(len(kept)), torch.cat(ids)[kept].to(error.device)] += 1.0
-        pairs = torch.tensor([(pair.win, pair.lose) for pair in example.pairs])
         products = head_products(hidden.float(), error, token_response=owner[kept].to(error.device), pairs=pairs)
         mean = torch.zeros(len(ids)).index_add(0, owner, slopes.cpu().float())
         mean = mean / torch.tensor([float(len(own)) for own in ids])
