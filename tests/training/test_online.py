@@ -10,7 +10,7 @@ import torch
 
 from zermelo.errors import SettingError
 from zermelo.feedback.records import Judgement
-from zermelo.objectives import DPO, KTO, RWR, HyPO
+from zermelo.objectives import DPO, KTO, OREO, RWR, HyPO
 from zermelo.policies.sampling import Sampling, TransformersSampler
 from zermelo.training import Callback, OfflineSettings, Online, alarms_of, align
 
@@ -133,6 +133,40 @@ def test_the_cut_of_a_step_changes_no_figure(make, pairs) -> None:
     (one,), (two,) = whole.history, parts.history
     for name in ("loss", "grad_norm", "hypo_kl/loss", "fresh/kl", "sampler/gap"):
         assert one[name] == pytest.approx(two[name], rel=1e-3, abs=1e-6), name
+
+
+def worker(make, rank: int, world: int, port: int, out: Path) -> None:
+    """One process of a run, as a launcher would start it."""
+    import os
+
+    from accelerate.state import AcceleratorState
+
+    os.environ |= {"ACCELERATE_USE_CPU": "true"}
+    if world > 1:
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
+        os.environ |= {"LOCAL_WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    AcceleratorState._reset_state(reset_partial_state=True)
+    how = {"references": {"ref": make.policy(seed=5)}, "online": Online(n=3, max_tokens=12, prompts=5)}
+    align(make.policy(), make.pairs(6), HyPO(lam=0.1) + OREO(alpha=0.0), settings=SMALL, out=out, **how)
+
+
+def test_two_processes_share_the_sampling_and_give_the_figures_of_one(make, tmp_path) -> None:
+    import socket
+
+    rows = []
+    for world in (1, 2):
+        out = tmp_path / str(world)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        started = [make.forked(worker, make, rank, world, port, out) for rank in range(world)]
+        for process in started:
+            process.join(120)
+            assert process.exitcode == 0
+        rows.append(json.loads((out / "metrics.jsonl").read_text().splitlines()[0]))
+    for name in rows[0].keys() - {"run", "sampler/gap", "sampler/largest"}:
+        assert rows[0][name] == pytest.approx(rows[1][name], rel=2e-3, abs=1e-5), name
+    assert {"hypo_kl/loss", "oreo_value/loss", "fresh/kl"} < rows[0].keys() == rows[1].keys()
 
 
 class Shorter:

@@ -5,6 +5,7 @@ online.py   fresh samples of the policy in every step, the same loop
 loop.py     the loop itself, a page                                  settings.py what a run may be told
 examples, plan, supply, totals      from groups to a step: ids and judgements, order and cut, tensors, divisors
 own_loop.py for a loop that is not ours: batch_of, mean_loss
+heads.py    value, gate, reward and degree heads beside a policy      watch.py     entanglement on a few pairs
 checks, alarms, metrics, callbacks  what is looked at                checkpoint, folder, execute  what is kept
 """
 

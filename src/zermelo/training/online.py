@@ -162,9 +162,8 @@ class OnlineSupplier(PolicySupplier):
         super().figures(batch, sums, counts=counts)
         gap = (batch.logps.detach().double() - batch.extra_of("sampled").double()).abs()
         known = torch.isfinite(gap)
-        if not bool(known.any()):
-            return
-        mean, most = float(gap[known].mean()), float(gap[known].max())
+        seen = gap[known]  # a device may have none, and still adds the same figures
+        mean, most = (float(seen.mean()), float(seen.max())) if len(seen) else (0.0, 0.0)
         # in training: where the samples were drawn a moment ago from these very weights
         if torch.is_grad_enabled() and mean > self.tolerance:
             raise SettingError(
@@ -175,7 +174,7 @@ class OnlineSupplier(PolicySupplier):
             )
         weight = known.double() * counts
         sums.add("sampler/gap", gap, weight)
-        sums.add("sampler/largest", gap.new_tensor([most]), gap.new_tensor([float(counts)]))
+        sums.add("sampler/largest", gap.new_tensor([most]), gap.new_tensor([float(counts and len(seen) > 0)]))
         fresh = torch.zeros(batch.n_responses, device=self.device)
         fresh[batch.token_response[known]] = 1.0
         sums.add("fresh/length", batch.lengths, fresh * counts)
