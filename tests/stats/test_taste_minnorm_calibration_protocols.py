@@ -179,3 +179,13 @@ def test_items_or_players_but_not_both() -> None:
         TasteMixture().fit([0, 1], [True, False])
     with pytest.raises(DataError):
         TasteMixture().fit([0, 0], [True, False], item=[0, 1])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_many_annotators_with_few_votes_each_are_one_group(seed: int) -> None:
+    # a model of several groups is less sure of everything; that alone must not make it win
+    rng = np.random.default_rng(seed)
+    item = np.repeat(np.arange(4000), 5)
+    by = np.concatenate([rng.choice(100, size=5, replace=False) for _ in range(4000)])
+    yes = (rng.random(4000) < 0.5)[item] ^ (rng.random(len(item)) < 0.15)
+    assert TasteMixture().fit(by, yes, item=item, seed=seed).n_groups == 1

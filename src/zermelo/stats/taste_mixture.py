@@ -15,6 +15,7 @@ __all__ = ["TasteGroups", "TasteMixture"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
+SCALES = np.geomspace(0.05, 2.0, 24)  # of log-odds, when held-out votes are predicted
 Fit: TypeAlias = Callable[[Floats, Floats], Floats]  # weights of votes in the group, in all → log-odds of `yes`
 
 
@@ -219,12 +220,21 @@ def _by_player(one: Ints, two: Ints, y: NDArray[np.bool_], prior: float) -> Fit:
 
 
 def _predicted(odds: Floats, belongs: Floats, by: Ints, y: NDArray[np.bool_], held: NDArray[np.bool_]) -> Floats:
-    """Log-likelihood of the held-out votes of each annotator, NaN where he has none. [R]"""
-    chance = 1 / (1 + np.exp(np.clip(np.where(y, -1, 1)[:, None] * odds, -30, 30)))
-    each = np.log(np.maximum((belongs[by] * chance).sum(axis=1), 1e-12))
-    r = len(belongs)
-    n = np.bincount(by[held], minlength=r)
-    return np.where(n > 0, np.bincount(by[held], weights=each[held], minlength=r), np.nan)
+    """Log-likelihood of the held-out votes of each annotator, NaN where he has none. [R]
+
+    At the temperature that suits them best: how sure a model is depends on how many votes a group has, and a model must
+    not win by being rightly unsure.
+    """
+    r, who = len(belongs), by[held]
+    n = np.bincount(who, minlength=r)
+    against = np.where(y, 1, -1)[held, None] * odds[held]
+    best = np.full(r, -np.inf)
+    for scale in SCALES:
+        chance = 1 / (1 + np.exp(np.clip(-scale * against, -30, 30)))
+        each = np.log(np.maximum((belongs[who] * chance).sum(axis=1), 1e-12))
+        total = np.bincount(who, weights=each, minlength=r)
+        best = total if total.sum() > best.sum() else best
+    return np.where(n > 0, best, np.nan)
 
 
 def _gain(before: Floats, after: Floats) -> tuple[float, float]:

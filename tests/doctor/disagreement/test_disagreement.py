@@ -445,3 +445,12 @@ def test_every_order_of_the_rows_gives_the_same_items() -> None:
         mixed = [groups[k] for k in (*order, *range(3, 20))]
         counts = votes_of(Case(Feedback.of(mixed))).counts()
         assert np.sort(counts, axis=0).tolist() == np.sort(votes_of(case).counts(), axis=0).tolist()
+
+
+def test_a_crowd_of_which_some_are_noisy_is_not_taken_for_two_tastes() -> None:
+    people = good(8, 0.03) | {f"noisy{k}": honest(0.45) for k in range(5)}
+    (found,) = Tribes().run(crowd(people, n=600, each=6))
+    assert isinstance(found, Passed) or (found.severity == "info" and "noisier" in found.title)  # type: ignore[union-attr]
+    people = good(8, 0.03) | {"liar": SPAMMERS["liar"][0]}
+    (found,) = Tribes().run(crowd(people, n=600, each=6))
+    assert isinstance(found, Passed) and "stand alone" in found.title

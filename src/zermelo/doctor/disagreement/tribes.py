@@ -21,6 +21,7 @@ __all__ = ["Tribes"]
 LEAST_VOTES = 20
 MOST_VOTES = 60_000
 SHOWN = 60
+APART = 0.1  # by which two of one group agree more often than two of different groups
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Tribes:
     """A mixture of Bradley–Terry models over annotators; the number of groups by held-out votes.
 
     Where at least half of the votes are on items that several people judged, items are what groups differ in; else the
-    sources of the responses.
+    sources of the responses. Groups of which one agrees within itself hardly more than with the others are told as
+    noise, not as taste; somebody who stands alone is no group.
     """
 
     id: ClassVar[str] = "disagreement.tribes"
@@ -73,6 +75,30 @@ def _fitted(case: Case, votes: Votes, at: np.ndarray, people: np.ndarray) -> Tas
     return TasteMixture(prior=1.0).fit(by, yes != turned, players=(one, two), seed=case.seed)
 
 
+def _agreement(votes: Votes, people: np.ndarray, group: np.ndarray) -> dict[str, float]:
+    """How often two votes on one item are the same: within groups, and across. Within must be clearly more, else the
+    smaller groups are rather noisy than of another taste."""
+    of = np.full(len(votes.annotators), -1)
+    of[people] = group
+    mine = of[votes.by]
+    known = (mine >= 0) & (votes.say != 0)
+    found: dict[str, float] = {}
+    yes = np.zeros((votes.n_items, int(group.max()) + 1))
+    no = np.zeros_like(yes)
+    np.add.at(yes, (votes.item[known & (votes.say > 0)], mine[known & (votes.say > 0)]), 1)
+    np.add.at(no, (votes.item[known & (votes.say < 0)], mine[known & (votes.say < 0)]), 1)
+    n = yes + no
+    same, pairs = yes * (yes - 1) + no * (no - 1), n * (n - 1)
+    for k in range(yes.shape[1]):
+        if pairs[:, k].sum():
+            found[f"agreement_within_{k + 1}"] = float(same[:, k].sum() / pairs[:, k].sum())
+    total_same = yes.sum(axis=1) ** 2 + no.sum(axis=1) ** 2 - (yes**2 + no**2).sum(axis=1)
+    total = n.sum(axis=1) ** 2 - (n**2).sum(axis=1)
+    if total.sum():
+        found["agreement_across"] = float(total_same.sum() / total.sum())
+    return found
+
+
 def _told(audit: str, votes: Votes, people: np.ndarray, found: TasteGroups, sample: str) -> Result:
     details: dict[str, float | str] = {
         "gain_nat_a_annotator": found.gain,
@@ -84,17 +110,28 @@ def _told(audit: str, votes: Votes, people: np.ndarray, found: TasteGroups, samp
         return Passed(audit, f"{len(people)} annotators are best described by one taste{sample}", None, details)
     group = found.group
     sizes = np.bincount(group, minlength=found.n_groups)
-    minority = people[group != group[np.argmax(sizes[group])]] if len(sizes) else people
     largest = int(sizes.argmax())
+    if not (np.delete(sizes, largest) >= 2).any():  # someone who stands apart is no tribe: spam and drift speak of him
+        title = (
+            f"{len(people)} annotators have one taste but for {int((group != largest).sum())} who stand alone{sample}"
+        )
+        return Passed(audit, title, None, details)
     minority = people[group != largest]
+    told = _agreement(votes, people, group)
+    details |= told
+    across = told.get("agreement_across", 0.0)
+    within = [told[f"agreement_within_{k + 1}"] for k in np.unique(group) if f"agreement_within_{k + 1}" in told]
+    noisy = bool(within) and min(within) - across < APART
     share = wilson(len(minority), len(people))
     order = np.lexsort((-found.belongs.max(axis=1), group))[:SHOWN]
     names = ", ".join(str(size) for size in sorted(sizes.tolist(), reverse=True))
     rows = rows_of(votes, minority.tolist())
     return Finding(
         audit=audit,
-        severity="medium" if share.value >= 0.1 else "low",
-        title=f"{len(people)} annotators fall into {found.n_groups} groups ({names}) with tastes of their own{sample}",
+        severity="info" if noisy else "medium" if share.value >= 0.1 else "low",
+        title=f"{len(people)} annotators fall into {found.n_groups} groups ({names}) "
+        + ("of which the smaller are noisier rather than of another taste" if noisy else "with tastes of their own")
+        + sample,
         figure=share,
         effect="One reward for all serves the largest group; where groups are equal it serves none, and it looks like "
         "label noise.",
