@@ -284,16 +284,21 @@ def _damaged(group: Group, rng: random.Random) -> Group:
     return _with_text(group, side, rng.choice(marks))
 
 
-def _cut(group: Group, rng: random.Random) -> Group:
+def _cut_at_words(group: Group, rng: random.Random) -> Group:
+    """A long answer that met a limit of tokens: here words."""
     side = rng.randrange(2)
-    text = group.responses[side].content
-    while len(text) < CAP:  # a long answer that met the limit
-        text = f"{text} {group.responses[side].content}"
-    words = text[:CAP].rstrip(" .!?").split(" ")
-    return _with_text(group, side, " ".join(words[:-1]))
+    words = group.responses[side].content.split()
+    return _with_text(group, side, " ".join((words * 4)[:CAP_WORDS]).rstrip(".!?"))
 
 
-CAP = 600
+def _cut_at_chars(group: Group, rng: random.Random) -> Group:
+    """A long answer that met a limit of characters; the word that was cut is left out."""
+    side = rng.randrange(2)
+    text = " ".join([group.responses[side].content] * 4)
+    return _with_text(group, side, text[:CAP_CHARS].rstrip(" .!?").rpartition(" ")[0])
+
+
+CAP_WORDS, CAP_CHARS = 110, 600
 
 
 def _emptied(group: Group, rng: random.Random) -> Group:
@@ -348,7 +353,8 @@ FAULTS: Mapping[str, Fault] = {
     "near-duplicates": Fault(_nearly_repeated, ("structure.near_duplicate", "structure.duplicate")),
     "leaked": Fault(_leaked, ("contamination.overlap",), rate=0.05),
     "template": Fault(_edited(_damaged), ("structure.template",), rate=0.05),
-    "truncated": Fault(_edited(_cut), ("structure.truncated",)),
+    "truncated": Fault(_edited(_cut_at_words), ("structure.truncated",)),
+    "truncated-chars": Fault(_edited(_cut_at_chars), ("structure.truncated",)),
     "empty": Fault(_edited(_emptied), ("structure.empty",), rate=0.05),
     "identical": Fault(_edited(_same_twice), ("structure.identical",), rate=0.05),
     "spammer": Fault(_spammer, ("disagreement.spam",), rate=1 / 12, of="annotators", votes=3, who=(SPAMMER,)),
