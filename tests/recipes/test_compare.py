@@ -204,6 +204,8 @@ def test_grids_reach_the_objective_the_training_and_the_parts_of_a_sum() -> None
         ({"methods": {"dpo": {"objective": "dpo", "grid": {"bata": [1]}}}}, "grid.bata"),
         ({"methods": {"dpo": {"objective": "dpo", "grid": {"lr": [-1]}}}}, "grid.lr"),
         ({"methods": {"dpo": {"objective": "dpo", "grid": {"lr": []}}}}, "no value"),
+        ({"methods": {"dpo": {"objective": "dpo", "rounds": {"m": 3}}}}, "rounds: m"),
+        ({"methods": {"dpo": {"objective": "dpo", "rounds": {"n": 2, "against": "last"}}}}, "rounds: against"),
         ({"seeds": [1, 1]}, "different"),
         ({"baseline": "kto"}, "none of the methods"),
         ({"variants": {"x": {"pairs": {"flop": 1}}}}, "variants.x"),

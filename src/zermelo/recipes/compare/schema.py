@@ -31,6 +31,15 @@ class Method(Objective):
                 raise ValueError(f"grid.{name} has no value")
         return value
 
+    @model_validator(mode="after")
+    def _rounds(self) -> Method:
+        if self.rounds is not None:
+            try:
+                self.plain()
+            except ValidationError as error:
+                raise ValueError(f"rounds: {told(error)}") from None
+        return self
+
     def plain(self) -> Objective | Rounds:
         """The alignment without its grid."""
         shared = {field: getattr(self, field) for field in Objective.model_fields}
@@ -113,6 +122,11 @@ class Comparison(Recipe):
         try:
             return Recipe(**(plain | {"align": {}, "evaluate": None}))
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise ValueError(f"variants.{variant}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
+            raise ValueError(f"variants.{variant}: {told(error)}") from None
+
+
+def told(error: ValidationError) -> str:
+    """The first problem of settings within settings, in one line."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    return (f"{where}: " if where else "") + first["msg"].removeprefix("Value error, ")
