@@ -108,7 +108,7 @@ def test_ratings_and_labels_make_rows_differ() -> None:
     assert isinstance(found, Finding) and found.rows.tolist() == [2]
 
 
-def test_a_million_equal_rows_are_one_row_and_its_copies() -> None:
+def test_thousands_of_equal_rows_are_one_row_and_its_copies() -> None:
     case = Case(Feedback.of([group(0)] * 5_000))
     found = said("structure.duplicate", case)
     assert isinstance(found, Finding) and len(found.rows) == 4_999 and found.severity == "high"

@@ -11,7 +11,7 @@ import numpy as np
 from zermelo.doctor.protocol import Result, Skipped
 from zermelo.doctor.shortcut.probe import LEAST_PAIRS, Floats, Ints, Probed, clustered_share, folds_of, logistic, probed
 from zermelo.doctor.shortcut.verdict import sampled_pairs, shortcut
-from zermelo.doctor.shortcut.wording import answer_features, some_pairs
+from zermelo.doctor.shortcut.wording import pair_features, some_pairs
 from zermelo.errors import SettingError
 from zermelo.stats.estimate import Estimate
 
@@ -140,7 +140,7 @@ class Separability:
         sample, kept, group = pairs
         kept, group = some_pairs(case, kept, group)
         sides = [[side[at] for at in kept] for side in (sample.chosen, sample.rejected)]
-        x = answer_features([*sides[0], *sides[1]], case.encoder)
+        x = pair_features(case, pairs)
         found = source_separability(
             x[: len(kept)],
             x[len(kept) :],

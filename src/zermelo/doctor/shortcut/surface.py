@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Format", "Style"]
 
-MOST_PAIRS = 5_000
+MOST_PAIRS = 3_000
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def sampled_pairs(case: Case) -> tuple[PairTexts, Ints, Ints] | str:
         texts = zip(sample.chosen, sample.rejected, strict=True)
         usable = np.array([bool(a.strip()) and bool(b.strip()) and a != b for a, b in texts], bool)
         kept = np.flatnonzero(usable & (sample.prob > 0.5)).astype(np.int64)
-        group = prompt_groups([sample.prompt[at] for at in kept], sample.row[kept])
+        group = prompt_groups([sample.prompt[at] for at in kept.tolist()], sample.row[kept])
         _groups[case] = sample, kept, group
     sample, kept, group = _groups[case]
     if len(kept) < LEAST_PAIRS or len(np.unique(group)) < LEAST_PAIRS // 4:

@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from zermelo.doctor.protocol import Example, Result, Skipped
 from zermelo.doctor.shortcut.ngrams import NGrams, ngram_differences
-from zermelo.doctor.shortcut.probe import probed
+from zermelo.doctor.shortcut.probe import Ints, probed
 from zermelo.doctor.shortcut.verdict import sampled_pairs, shortcut
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zermelo.doctor.case import Case
+    from zermelo.doctor.case import Case, PairTexts
 
-__all__ = ["Ngram", "PromptFree", "answer_features", "some_pairs"]
+__all__ = ["Ngram", "PromptFree", "answer_features", "pair_features", "some_pairs"]
 
 MOST_PAIRS = 5_000
 WORDS_SEEN = 1_500  # characters of an answer
 NAMED = 30
+_features: WeakKeyDictionary[Case, Any] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class PromptFree:
             return [Skipped(self.id, pairs)]
         sample, kept, group = pairs
         kept, group = some_pairs(case, kept, group)
-        features = answer_features([side[at] for side in (sample.chosen, sample.rejected) for at in kept], case.encoder)
+        features = pair_features(case, pairs)
         found = probed(features[: len(kept)] - features[len(kept) :], group, seed=case.seed, l2=1.0)
         return shortcut(
             case,
@@ -106,6 +108,16 @@ def answer_features(texts: Sequence[str], encoder: str) -> Any:
     if encoder == "tfidf":
         return 4 * word_features([text[:WORDS_SEEN] for text in texts], n_features=20_000)
     return embeddings(texts, encoder)
+
+
+def pair_features(case: Case, pairs: tuple[PairTexts, Ints, Ints]) -> Any:
+    """Features of the preferred answers of `some_pairs`, then of the others; made once for all audits. [2 M, D]"""
+    if case not in _features:
+        sample, kept, group = pairs
+        kept, _ = some_pairs(case, kept, group)
+        texts = [side[at] for side in (sample.chosen, sample.rejected) for at in kept.tolist()]
+        _features[case] = answer_features(texts, case.encoder)
+    return _features[case]
 
 
 def some_pairs(

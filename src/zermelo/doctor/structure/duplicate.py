@@ -63,7 +63,15 @@ def _said(case: Case) -> Iterator[tuple[NDArray[np.int64], Hashes]]:
     """Rows and a hash of what is said in them, for each kind of judgement that is there."""
     said = case.comparisons
     if len(said):
-        parts = [said.first, said.second, said.by, said.criterion, _bits(said.prob), said.tie, _bits(said.at)]
+        parts: list[NDArray[np.generic]] = [
+            said.first,
+            said.second,
+            said.by,
+            said.criterion,
+            _bits(said.prob),
+            said.tie,
+            _bits(said.at),
+        ]
         yield summed(said.row, _hash(parts))
     feedback = case.feedback
     for kind, table in (("ratings", case.ratings), ("labels", feedback.labels().arrow())):

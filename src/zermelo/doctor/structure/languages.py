@@ -55,7 +55,10 @@ class Languages:
         shares = {name: count / total for name, count in counted.most_common()}
         details: dict[str, float | str] = {f"answers_{name}": value for name, value in list(shares.items())[:10]}
         details |= {"rows_looked_at": float(len(sample.row)), "rows_compared": float(len(compared))}
-        table = {"language": list(shares), "share of answers": list(shares.values())}
+        table: dict[str, list[str] | list[float]] = {
+            "language": list(shares),
+            "share of answers": list(shares.values()),
+        }
         mixture = ", ".join(f"{name} {value:.0%}" for name, value in list(shares.items())[:4] if value >= 0.005)
         on = "" if len(sample.row) == case.n_rows else f" (a sample of {len(sample.row):,} rows)"
         if not other:
