@@ -16,6 +16,7 @@ on recall, with its interval.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,7 +34,7 @@ STEPS, LR = 150, 3e-5
 def findings(report: Sequence[int]) -> list[tuple[int, int]]:
     """(cell, shape) pairs of a report, in order; anything else is skipped."""
     found = []
-    for one, two in zip(report, report[1:], strict=False):
+    for one, two in itertools.pairwise(report):
         if CELL <= one < EMPTY and SHAPE <= two < CELL:
             found.append((one - CELL, two - SHAPE))
     return found
@@ -133,6 +134,6 @@ CLAIM = Claim(
     headline="green_gain",
     run=run,
     verdict=verdict,
-    rule="reproduced: GREEN ≥ +0.05, DPO on recall ≥ 1.5 and R-DPO ≤ 1.1 times as long; partly: the first, R-DPO shorter",
+    rule="reproduced: GREEN ≥ +0.05, DPO on recall ≥ 1.5, R-DPO ≤ 1.1 times as long; partly: the first, R-DPO shorter",
     notes="at ten times the rate reports are half as long again under GREEN too, and GREEN falls",
 )
