@@ -1,8 +1,8 @@
 """MEET (M154): control modules trained first with the model frozen, then together with it, control quality better than
 a special token trained with the model at once, or hand-written controls (HH-RLHF, summaries).
 
-In miniature (`topic_world`): a tiny language model of 4,000 texts, 30 % on topic; 250 prompts with a good response (80 %
-on topic) and a bad one (10 %). A control is four tokens before the prompt for each label (`ControlEmbedding`). MEET:
+In miniature (`topic_world`): a tiny language model of 4,000 texts, 30 % on topic; 250 prompts with a good response (80
+% on topic) and a bad one (10 %). A control is four tokens before the prompt for each label (`ControlEmbedding`). MEET:
 100 steps of 32 on the controls alone, then 100 on everything; against a single special token trained with everything
 for 200, four tokens so trained (`once`), and four controls alone for 200. Adam; rates are the best of 1e-2, 3e-2, 1e-1,
 3e-1 for controls alone and 3e-4, 1e-3, 3e-3, 1e-2 with the model on seeds 1 and 2, each arm's own. Figure: worth of
@@ -99,7 +99,7 @@ def verdict(summary: Summary) -> Verdict:
 CLAIM = Claim(
     id="M154",
     paper="control better than by special tokens, written controls and DPO on HH-RLHF and summaries",
-    measures="worth asked for good less worth asked for bad, MEET less a single special token (share of words on topic)",
+    measures="worth asked for good less that asked for bad, MEET less a single special token (share of words on topic)",
     headline="over_token",
     run=run,
     verdict=verdict,
