@@ -235,6 +235,7 @@ def test_roles_that_do_not_take_turns_are_told_by_kind() -> None:
         talk("assistant", "user"),
         talk("user", "assistant"),
         talk("user", "assistant", "tool", "assistant", "user"),
+        (*talk("user"), Message("assistant", "", {"tool_calls": [{"id": "1"}]}), *talk("assistant", "user")),
     ]
     found = said("structure.roles", Case(Feedback.of([group(at, prompt=item) for at, item in enumerate(talks)])))
     assert isinstance(found, Finding) and found.rows.tolist() == [1, 2, 3, 4]

@@ -34,6 +34,8 @@ class BM25Index:
         b: How far length is divided out, in [0, 1].
     Raises:
         SettingError: a setting is out of range.
+    Source: Robertson, Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009; the constants are those
+        of "Investigating Data Contamination in Modern Benchmarks for Large Language Models", 2023, arXiv 2311.09783.
     """
 
     documents: Sequence[Sequence[str]]

@@ -128,7 +128,13 @@ def source_separability(
 
 @dataclass(frozen=True)
 class Separability:
-    """Linear separability of preferred and other answers, one answer at a time, without prompts."""
+    """Linear separability of preferred and other answers, one answer at a time, without prompts.
+
+    Details: the paired probe, length alone, what remains where length says nothing, pairs of one source and of two.
+
+    Source: "More is Less: The Pitfalls of Multi-Model Synthetic Preference Data in DPO Safety Alignment", 2025,
+        arXiv 2504.02193.
+    """
 
     id: ClassVar[str] = "shortcut.separability"
     asks: ClassVar[str] = "can preferred and other answers be told apart by source, one at a time?"
