@@ -14,6 +14,15 @@ diversity.py       distinct-n, self-BLEU, Jaccard
 roc.py             the area under the ROC curve
 laplace_logistic.py   sparse Bayesian logistic regression
 causal_order.py    a causal graph among attributes, by topological swaps
+confident_learning.py  label errors from out-of-sample class probabilities
+lapse.py           a rate of wrong labels that a weak classifier does not raise
+crowd.py           reliability of annotators by EM, with a prior for every item
+preference_strength.py  an ensemble's margins: wrong, ambiguous, correct
+destabilisation.py  what wrong labels could do to a ranking
+taste_mixture.py   groups of annotators: a mixture of Bradley–Terry models
+protocols.py       ratings against choices
+min_norm.py        the shortest vector in the hull of several gradients
+pair_calibration.py  calibration of a reward model on pairs
 """
 
 from __future__ import annotations
@@ -32,8 +41,11 @@ if TYPE_CHECKING:
         reliability_curve,
     )
     from zermelo.stats.causal_order import CausalGraph, Topo, acyclicity, graph_errors
+    from zermelo.stats.confident_learning import ConfidentLearning, LabelIssues
     from zermelo.stats.correlation import kendall_tau, pearson, spearman
     from zermelo.stats.crossed import CrossedMean, crossed_mean, holm
+    from zermelo.stats.crowd import AnnotatorReliability, OneCoin
+    from zermelo.stats.destabilisation import Destabilisation, human_check, turning_share
     from zermelo.stats.diversity import distinct_n, jaccard_diversity, self_bleu, unique_share
     from zermelo.stats.estimate import Estimate
     from zermelo.stats.intervals import (
@@ -45,6 +57,9 @@ if TYPE_CHECKING:
         wilson,
     )
     from zermelo.stats.laplace_logistic import LaplaceLogistic, LogisticPosterior
+    from zermelo.stats.lapse import LapseRate, lapse_rate
+    from zermelo.stats.min_norm import min_norm_weights
+    from zermelo.stats.pair_calibration import PairCalibration, pair_calibration
     from zermelo.stats.paired import (
         PairedTest,
         cohen_d,
@@ -54,9 +69,12 @@ if TYPE_CHECKING:
         permutation_test,
         sign_test,
     )
+    from zermelo.stats.preference_strength import PreferenceStrength, Treatment, preference_strength
     from zermelo.stats.proper_scores import brier_score, crps, log_loss, ranked_probability_score, spherical_score
+    from zermelo.stats.protocols import ProtocolTable, protocol_win_rate, rating_ranking_table
     from zermelo.stats.roc import auroc
     from zermelo.stats.subsets import best_of_n_curve, order_weights, pass_at_k
+    from zermelo.stats.taste_mixture import TasteGroups, TasteMixture
 
 _WHERE = {
     "roc": ["auroc"],
@@ -87,19 +105,40 @@ _WHERE = {
         "sign_test",
     ],
     "proper_scores": ["brier_score", "crps", "log_loss", "ranked_probability_score", "spherical_score"],
+    "confident_learning": ["ConfidentLearning", "LabelIssues"],
+    "lapse": ["LapseRate", "lapse_rate"],
+    "crowd": ["AnnotatorReliability", "OneCoin"],
+    "preference_strength": ["PreferenceStrength", "Treatment", "preference_strength"],
+    "destabilisation": ["Destabilisation", "human_check", "turning_share"],
+    "taste_mixture": ["TasteGroups", "TasteMixture"],
+    "protocols": ["ProtocolTable", "protocol_win_rate", "rating_ranking_table"],
+    "min_norm": ["min_norm_weights"],
+    "pair_calibration": ["PairCalibration", "pair_calibration"],
     "subsets": ["best_of_n_curve", "order_weights", "pass_at_k"],
 }
 
 __all__ = [
+    "AnnotatorReliability",
     "Bootstrap",
     "CausalGraph",
+    "ConfidentLearning",
     "CrossedMean",
+    "Destabilisation",
     "Estimate",
+    "LabelIssues",
     "LaplaceLogistic",
+    "LapseRate",
     "LogisticPosterior",
+    "OneCoin",
+    "PairCalibration",
     "PairedTest",
+    "PreferenceStrength",
+    "ProtocolTable",
     "Reliability",
+    "TasteGroups",
+    "TasteMixture",
     "Topo",
+    "Treatment",
     "acyclicity",
     "auroc",
     "best_of_n_curve",
@@ -119,27 +158,35 @@ __all__ = [
     "fleiss_kappa",
     "graph_errors",
     "holm",
+    "human_check",
     "jaccard_diversity",
     "kendall_tau",
     "krippendorff_alpha",
+    "lapse_rate",
     "log_loss",
     "mcnemar",
     "mean_interval",
+    "min_norm_weights",
     "newcombe_difference",
     "newcombe_paired",
     "normal_interval",
     "order_weights",
+    "pair_calibration",
     "paired_bootstrap",
     "pass_at_k",
     "pearson",
     "percent_agreement",
     "permutation_test",
+    "preference_strength",
+    "protocol_win_rate",
     "ranked_probability_score",
+    "rating_ranking_table",
     "reliability_curve",
     "self_bleu",
     "sign_test",
     "spearman",
     "spherical_score",
+    "turning_share",
     "unique_share",
     "wilson",
 ]

@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from zermelo.errors import DataError, SettingError, positive
 
-__all__ = ["OneCoin", "Reliability"]
+__all__ = ["AnnotatorReliability", "OneCoin"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Reliability:
+class AnnotatorReliability:
     """Fitted reliabilities.
 
     Args:
@@ -74,7 +74,7 @@ class OneCoin:
 
     def fit(
         self, item: ArrayLike, annotator: ArrayLike, vote: ArrayLike, *, prior: ArrayLike | None = None
-    ) -> Reliability:
+    ) -> AnnotatorReliability:
         """Fit to votes, one row each.
 
         Args:
@@ -111,7 +111,7 @@ class OneCoin:
         others = np.abs(np.tanh((total[i] - pulls) / 2))  # |2 P − 1| of the item without this vote
         checked = np.bincount(k, weights=others, minlength=r)
         likelihood = _log_likelihood(odds, i, k, sign, eta)
-        return Reliability(
+        return AnnotatorReliability(
             eta=eta,
             error=np.sqrt(eta * (1 - eta) / np.maximum(checked, 1e-9)),
             checked=np.asarray(checked, np.float64),

@@ -13,7 +13,7 @@ from zermelo.doctor.disagreement.votes import Votes, rows_of, votes_of
 from zermelo.doctor.noise.suspects import Suspects, label_suspects
 from zermelo.doctor.protocol import Finding, Passed, Result, Skipped, severity_of_share
 from zermelo.errors import unit_interval
-from zermelo.stats.crowd import OneCoin, Reliability
+from zermelo.stats.crowd import AnnotatorReliability, OneCoin
 from zermelo.stats.estimate import Estimate
 from zermelo.stats.intervals import normal_interval
 
@@ -99,7 +99,7 @@ class AnnotatorNoise:
         ]
 
 
-def fit_annotators(case: Case) -> tuple[Ints, Reliability, Ints] | str:
+def fit_annotators(case: Case) -> tuple[Ints, AnnotatorReliability, Ints] | str:
     """Places (in the votes) of decided votes that can be checked, the fit on them, and its annotators' codes.
 
     An item's prior is what a probe of the texts says of it; 0 where it says nothing, and then others must have voted.
@@ -137,7 +137,7 @@ def _prior(case: Case, votes: Votes) -> Floats:
     return prior
 
 
-def _overall(fit: Reliability, known: Ints) -> Estimate:
+def _overall(fit: AnnotatorReliability, known: Ints) -> Estimate:
     """Noise of all votes, weighted by how many each annotator cast."""
     weight = fit.votes[known] / fit.votes[known].sum()
     value = float(weight @ (1 - fit.eta[known]))
@@ -146,7 +146,7 @@ def _overall(fit: Reliability, known: Ints) -> Estimate:
     return Estimate(found.value, max(found.low, 0.0), min(found.high, 1.0), found.level, found.n, "EM, normal")
 
 
-def _by_sources(case: Case, votes: Votes, kept: Ints, fit: Reliability) -> dict[str, float | str]:
+def _by_sources(case: Case, votes: Votes, kept: Ints, fit: AnnotatorReliability) -> dict[str, float | str]:
     """The pair of sources whose votes are wrong most often."""
     said = case.comparisons
     place = votes.place[kept]
