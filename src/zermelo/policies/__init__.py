@@ -3,6 +3,7 @@
 policy.py, load.py   Policy, load, LoRA: a model with its tokenizer, name and template
 template.py          Template: prompts as ids, probed on load        tokens.py   tokenise: groups as ids
 groups.py            TokenGroups                                     merge.py    an adapter into its base
+control.py           add_controls: soft prompts as control tokens    merging.py  specialists into one
 engine.py, want.py   group_logprobs, Want: the engine; head, layout, packing, attention, plain: its parts
 reference.py         ReferenceCache: log-probs kept per token        fingerprint.py  of a policy
 sampling/            samplers over Transformers and OpenAI-compatible endpoints
