@@ -17,12 +17,12 @@ install: .venv/.synced
 	touch $@
 
 .venv/.bench: .venv/.synced
-	$(PIP) '.[bench]'
+	$(PIP) --editable '.[bench]'
 	$(PIP) --no-deps arena-rank==0.1.1  # it pins older versions of NumPy and JAX, but runs with these
 	touch $@
 
 .venv/.docs: .venv/.synced
-	$(PIP) '.[docs]'
+	$(PIP) --editable '.[docs]'
 	touch $@
 
 quickstart: install
