@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from zermelo.catalogue import Entry, catalogue
+from zermelo.catalogue import Entry, catalogue, resolve
+from zermelo.errors import SettingError
 
 ROOT = Path(__file__).parent.parent
 FILLED = [entry for entry in catalogue().values() if entry.status != "missing"]
@@ -63,3 +64,14 @@ def test_the_command_prints_a_json_list_of_165() -> None:
     rows = json.loads(out)
     assert len(rows) == 165
     assert set(rows[0]) == {"id", "title", "source", "status", "names", "test", "claim"}
+
+
+def test_ones_own_name_is_found_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_own_losses.py").write_text("cautious = 7\n")
+    monkeypatch.setattr("sys.path", list(sys.path))
+    with pytest.raises(SettingError, match="No module named"):
+        resolve("my_own_losses:cautious")
+    monkeypatch.chdir(tmp_path)
+    assert resolve("my_own_losses:cautious") == 7
+    with pytest.raises(SettingError, match="No module named"):
+        resolve("my_other_losses:cautious")

@@ -6,6 +6,8 @@ Each entry says where a method lives (`names`), which test holds its oracle and 
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -65,7 +67,7 @@ def resolve(name: str, *, kind: str | None = None) -> Any:
     """The object that a name stands for: a catalogue name (`simpo`) or an import path (`my_package.losses:MyLoss`).
 
     Args:
-        name: Name or `module:attribute`.
+        name: Name or `module:attribute`; a module that is not installed is looked for in the current folder.
         kind: Only names whose target starts so (`objectives.`); for messages and 'did you mean'.
     Raises:
         SettingError: nothing has that name.
@@ -78,6 +80,22 @@ def resolve(name: str, *, kind: str | None = None) -> Any:
         hint = f"did you mean `{guess}`?" if guess else "known: " + ", ".join(sorted(known))
         raise SettingError("unknown-name", f"no {kind or 'method '}{name!r} in the catalogue", hint=hint)
     try:
-        return getattr(importlib.import_module(module), attribute)
+        return getattr(_imported(module), attribute)
     except (ModuleNotFoundError, AttributeError) as error:
         raise SettingError("unknown-name", f"{name}: {error}", hint="an import path is `module:attribute`") from error
+
+
+def _imported(module: str) -> Any:
+    """A module; one that is not installed may lie in the current folder, as with `python -m`."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        here = os.getcwd()
+        if error.name != module.partition(".")[0] or here in sys.path:
+            raise
+        sys.path.append(here)  # at the end: nothing that is installed is hidden by a file of the same name
+        try:
+            return importlib.import_module(module)
+        except ModuleNotFoundError:
+            sys.path.remove(here)
+            raise

@@ -107,6 +107,7 @@ def test_a_tokenizer_without_an_end_token_is_a_matter_of_settings(make, data, tm
         (["simpo:beta=2.5,gamma=1e-1"], SimPO(beta=2.5, gamma=0.1)),
         (["dpo:beta=0.2", "sft:weight=0.1,of=all"], DPO(beta=0.2) + 0.1 * SFT(of="all")),
         (["[{dpo: {}}, {sft: {}, weight: 0.5}]"], DPO() + 0.5 * SFT()),
+        (["simpo: {gamma: 0.1}"], SimPO(gamma=0.1)),
         (["zermelo.objectives:DPO"], DPO()),
     ],
     ids=str,

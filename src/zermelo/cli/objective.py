@@ -37,7 +37,7 @@ def _parse(text: str) -> Any:
             raise SettingError("bad-setting", f"--objective {text}: no such file")
         found = _yaml(path.read_text(encoding="utf-8"), text)
         return found["objective"] if isinstance(found, dict) and set(found) == {"objective"} else found
-    if text.lstrip()[:1] in ("[", "{"):
+    if text.lstrip()[:1] in ("[", "{") or ": " in text:
         return _yaml(text, text)
     name, _, rest = text.partition(":")
     if rest and "=" not in rest and name not in names():  # module:attribute, one's own
