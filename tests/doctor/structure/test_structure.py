@@ -137,6 +137,12 @@ def test_near_duplicates_are_found_in_clusters_and_equal_rows_are_not_theirs() -
     assert isinstance(found, Finding) and found.rows.tolist() == [0, 1]
 
 
+def test_of_too_many_rows_a_sample_is_looked_at_and_the_title_says_so() -> None:
+    (found,) = NearDuplicate(most=20).run(case_of())
+    assert isinstance(found, Passed) and "a sample of 20 of 60" in found.title
+    assert found.figure is not None and found.figure.n == 20
+
+
 def test_sketches_estimate_the_jaccard_similarity() -> None:
     import pyarrow as pa
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Lengths", "lengths_of", "pair_rows", "sampled_pairs", "shortcut"]
 
 SHOWN, EXCERPT = 10, 200
+WHOLE = 0.9
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ def shortcut(
         of: Pairs that there are, where these are a sample.
     """
     accuracy = found.accuracy
-    on = f"{len(rows):,} pairs" if of is None or of <= len(rows) else f"a sample of {len(rows):,} of {of:,} pairs"
+    few = of is not None and len(rows) < WHOLE * of  # a few empty or equal answers do not make the rest a sample
+    on = f"a sample of {len(rows):,} of {of:,} pairs" if few else f"{len(rows):,} pairs"
     title = f"a judge that sees only {judge} is right in {accuracy.value:.1%} of {on}"
     told = {"auc": found.auc, "chance": 0.5, "pairs": float(len(rows)), **(details or {})}
     if not accuracy.low > 0.5:
