@@ -144,7 +144,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     except OSError as error:
         if error.filename is None or error.strerror is None:  # not about a file that the user named
             _internal(error, as_json)
-        what = f"{error.filename}: {error.strerror[:1].lower()}{error.strerror[1:]}"
+        told = error.strerror or ""
+        what = f"{error.filename}: {told[:1].lower()}{told[1:]}"
         sys.exit(_fail("file-system", what, "is the folder there, and may you write to it?", 2, as_json))
     except Exception as error:
         _internal(error, as_json)

@@ -59,8 +59,8 @@ def crossed_mean(table: ArrayLike, *, level: float = 0.95) -> CrossedMean:
     Treating all S·G entries as independent gives an interval that is far too short where seeds differ, and one over
     items alone is about these trained models, not about the method. With one seed the interval is over items, and says
     nothing about other seeds. Degrees of freedom by Satterthwaite: with two or three seeds that differ, few, and the
-    interval is long. Coverage of a nominal 95 % in simulations over sizes of the seed effect: 87 to 97 % with two seeds,
-    92 to 96 % with three, 93 to 96 % with five.
+    interval is long. Coverage of a nominal 95 % in simulations over sizes of the seed effect: 87 to 97 % with two
+    seeds, 92 to 96 % with three, 93 to 96 % with five.
 
     Args:
         table: y. [S, G]
