@@ -290,6 +290,8 @@ def test_check_digits_are_those_of_the_standards() -> None:
         ("mail to me@example.com now", None),
         ("call +41 31 631 81 11 today", "phone"),
         ("call 555-0123 or (123) 456-7890", None),
+        ("so $<<157000+499000+125000=781000>> in all", None),
+        ("+4131631811100", "phone"),
         ("pay DE89 3704 0044 0532 0130 00", "iban"),
         ("pay DE88 3704 0044 0532 0130 00", None),
         ("card 4539 1488 0343 6467", "card"),

@@ -53,7 +53,10 @@ IDENTITY = (
     r"|open ?assistant|an? (?:ai|language model))\b"
 )
 EMAIL = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"
-PHONE = r"\+\d{1,3}[ .-]?\(?\d{1,4}\)?(?:[ .-]?\d{2,4}){2,4}\b|\(\d{3}\) ?\d{3}[-. ]\d{4}\b|\b\d{3}[-.]\d{3}[-.]\d{4}\b"
+PHONE = (
+    r"(?:^|[^\w])\+\d{1,3}[ .-]\(?\d{1,4}\)?(?:[ .-]?\d{2,4}){2,4}\b|(?:^|[^\w])\+\d{10,14}\b"
+    r"|\(\d{3}\) ?\d{3}[-. ]\d{4}\b|\b\d{3}[-.]\d{3}[-.]\d{4}\b"
+)
 IBAN = r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"
 CARD = r"\b[3-6]\d{3}[ -]?\d{4}[ -]?\d{4}[ -]?\d{1,4}(?:[ -]?\d{1,3})?\b|\b3\d{3}[ -]?\d{6}[ -]?\d{5}\b"
 IP = r"\b(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)\b"
@@ -63,7 +66,7 @@ KEY = (
 )
 DUMMY = re.compile(r"555|456\D?7890|1234|0000")
 PRIVATE = re.compile(r"(?:10|127|0|255|22[4-9]|23\d|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01])|192\.0\.2|8\.8)\.")
-MADE_UP = re.compile(r"@(?:[\w-]+\.)*(?:example|test|domain|email|yourcompany|company)\.", re.IGNORECASE)
+MADE_UP = re.compile(r"@(?:[\w-]+\.)*(?:example|test|domain|email|company|website|mysite|your\w+)\.", re.IGNORECASE)
 
 
 def luhn_valid(digits: str) -> bool:
