@@ -16,7 +16,7 @@ from zermelo.recipes.schema import Recipe
 
 __all__ = ["load_recipe", "parse_overrides", "shipped"]
 
-STEPS = ("sample", "judge", "inject", "pairs", "reward", "select", "evaluate")
+STEPS = ("sample", "judge", "inject", "pairs", "doctor", "reward", "select", "evaluate")
 Path_ = tuple[str | int, ...]
 Made = TypeVar("Made", bound=Recipe)
 

@@ -193,7 +193,7 @@ def _samples(page: Page, measured: Mapping[str, Any]) -> None:
 def _data(page: Page, done: Mapping[str, Done]) -> None:
     page.section("The data")
     rows: list[dict[str, Cell]] = []
-    for step in ("data", "sample", "judge", "inject", "pairs"):
+    for step in ("data", "sample", "judge", "inject", "pairs", "doctor"):
         if step in done:
             rows += [{"step": step, "figure": key, "value": _told(value)} for key, value in done[step].figures.items()]
     page.table(rows)
@@ -257,4 +257,6 @@ def _tone(gain: Estimate) -> Any:
 def _told(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3g}"
+    if isinstance(value, list):
+        return "; ".join(map(str, value))
     return ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)

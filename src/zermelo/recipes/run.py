@@ -38,6 +38,7 @@ STEPS: dict[str, str] = {
     "judge": "zermelo.recipes.steps.answers:judge",
     "inject": "zermelo.recipes.steps.answers:inject",
     "pairs": "zermelo.recipes.steps.answers:pairs",
+    "doctor": "zermelo.recipes.steps.doctor:doctor",
     "reward": "zermelo.recipes.steps.training:reward",
     "align": "zermelo.recipes.steps.training:align",
     "rounds": "zermelo.recipes.steps.rounds:rounds",
@@ -99,7 +100,9 @@ def plan(recipe: Recipe) -> list[tuple[str, Any]]:
         bool(recipe.rounds) and not recipe.align and not recipe.reward and all(r.sample for r in recipe.rounds.values())
     )
     return [
-        (step, settings) for step, settings in named if (settings or step in ALWAYS) and not (own and step == "pairs")
+        (step, settings)
+        for step, settings in named
+        if (settings or step in ALWAYS) and not (own and step in ("pairs", "doctor"))
     ]
 
 

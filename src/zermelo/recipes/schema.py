@@ -10,12 +10,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from zermelo.recipes.schema_steps import Count, Data, Evaluate, Inject, Judge, Pairs, Sample, Select, Settings
+from zermelo.recipes.schema_steps import Count, Data, Doctor, Evaluate, Inject, Judge, Pairs, Sample, Select, Settings
 from zermelo.recipes.schema_training import Fresh, Objective, Reward, Rounds, Training
 
 __all__ = [
     "Count",
     "Data",
+    "Doctor",
     "Evaluate",
     "Fresh",
     "Inject",
@@ -52,6 +53,7 @@ class Recipe(Settings):
     judge: Judge | None = None
     inject: Inject | None = None
     pairs: Pairs = Pairs()
+    doctor: Doctor | None = None
     reward: Reward | None = None
     align: dict[str, Objective] = {}
     rounds: dict[str, Rounds] = {}

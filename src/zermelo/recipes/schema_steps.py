@@ -6,7 +6,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-__all__ = ["Count", "Data", "Evaluate", "Inject", "Judge", "Pairs", "Positive", "Sample", "Select", "Settings", "Share"]
+__all__ = [
+    "Count",
+    "Data",
+    "Doctor",
+    "Evaluate",
+    "Inject",
+    "Judge",
+    "Pairs",
+    "Positive",
+    "Sample",
+    "Select",
+    "Settings",
+    "Share",
+]
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -129,6 +142,22 @@ class Pairs(Settings):
     beta: Positive = 0.5
     limit: Count | None = None
     flip: Share = 0.0
+
+
+class Doctor(Settings):
+    """Examine the pairs before anything is trained on them, and mend them.
+
+    Args:
+        only: Audits or families; all that apply by default.
+        apply: Remedies, in order: `[drop-duplicates, "relabel-suspects:soft"]`.
+        fail_on: Stop the run (exit code 5) where a finding is that bad after mending.
+        encoder: Text features of the probes: `tfidf` or `minilm`.
+    """
+
+    only: list[str] = []
+    apply: list[str] = []
+    fail_on: Literal["high", "medium", "low"] | None = None
+    encoder: str = "tfidf"
 
 
 class Select(Settings):

@@ -60,7 +60,7 @@ def summary(recipe: Recipe, done: Mapping[str, Done], out: Path) -> dict[str, An
         "reward_length_accuracy": (reward.get("length_accuracy") or {}).get("value"),
         "best_of_n": curve,
         "data": done["data"].figures,
-        **{step: done[step].figures for step in ("sample", "judge", "inject", "pairs") if step in done},
+        **{step: done[step].figures for step in ("sample", "judge", "inject", "pairs", "doctor") if step in done},
         "run": {
             "seconds": round(sum(step.seconds for step in done.values()), 2),
             "steps": {name: {"seconds": step.seconds, "memory_mb": step.memory_mb} for name, step in done.items()},

@@ -2,6 +2,7 @@
 
 data.py       prompts of a world, or groups of the user's files; split by prompt
 answers.py    sample, judge, inject errors, pairs
+doctor.py     examine the pairs and mend them
 training.py   the reward model, the alignments
 rounds.py     sample, judge, pair and align again and again
 select.py     best-of-N with proxy and true reward

@@ -48,9 +48,10 @@ def one_round(context: Context, name: str, settings: Rounds, number: int, model:
         model: The policy of the round before, or the recipe's model.
     """
     recipe = round_recipe(context.recipe, name, settings, number, model)
-    order = ("pairs", "align") if settings.sample is None else ("sample", "judge", "pairs", "align")
+    before = () if settings.sample is None else ("sample", "judge")
+    order = (*before, "pairs", *(("doctor",) if recipe.doctor is not None else ()), "align")
     # what the round makes itself is not taken from the steps before; `inject` made its groups from their answers
-    hidden = () if settings.sample is None else ("sample", "judge", "inject")
+    hidden = ("doctor",) if settings.sample is None else ("sample", "judge", "inject", "doctor")
     done = {step: own for step, own in context.done.items() if step not in hidden}
     places = {step: context.places.get(step, context.root) for step in done}
     out = context.out / name / f"round-{number}"

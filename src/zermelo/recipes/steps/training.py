@@ -29,7 +29,7 @@ def reward(context: Context) -> dict[str, Any]:
     """Train a Bradley–Terry reward model on the pairs; measure it on pairs of held-out prompts where it can."""
     settings = context.recipe.reward
     assert settings is not None
-    groups = load_groups(context.file("pairs", "groups.parquet"))
+    groups = load_groups(context.latest("groups.parquet", "pairs", "doctor"))
     if settings.encoder is not None:
         return _head(context, settings.encoder, groups)
     from zermelo.training.reward import train_reward
@@ -121,7 +121,7 @@ def train(
 def groups_for(context: Context, settings: Objective) -> list[Group]:
     """What an alignment learns from, as its `data` says."""
     if settings.data == "pairs":
-        return load_groups(context.file("pairs", "groups.parquet"))
+        return load_groups(context.latest("groups.parquet", "pairs", "doctor"))
     groups = load_groups(judged(context))
     return right_answers(groups) if settings.data == "right" else groups
 
