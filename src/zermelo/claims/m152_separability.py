@@ -13,8 +13,8 @@ reads the texts (TF–IDF, folds by prompt), as the audit does.
 
 Rule, written before the run: reproduced where (1) the probe separates Strong+Self at style rate 1 in ≥ 95 % and
 Self+RM in ≤ 75 %, (2) the loss of Strong+Self at step 50 is below half of that of Self+RM, (3) the safe rate of
-Self+RM exceeds that of Strong+Self (whole interval over seeds above 0), and (4) over style rates 0, ¼, ½, ¾, 1
-Spearman's correlation of separability and safe rate is −0.5 or less on average. Partly where (3) holds alone or with
+Self+RM exceeds that of Strong+Self by more than 0.1 (whole interval over seeds), and (4) over style rates 0, ¼, ½, ¾, 1
+Spearman's correlation of separability and safe rate is −0.7 or less on average. Partly where (3) holds alone or with
 some of the others, or where all but (3) hold.
 """
 
@@ -124,8 +124,8 @@ def verdict(summary: Summary) -> Verdict:
     """See the module's docstring."""
     mean = summary.mean
     apart = mean["separability_strong"] >= 0.95 and mean["separability_self"] <= 0.75
-    others = apart and mean["loss_ratio_step_50"] < 0.5 and mean["spearman"] <= -0.5
-    safer = summary.low["safe_gain"] > 0
+    others = apart and mean["loss_ratio_step_50"] < 0.5 and mean["spearman"] <= -0.7
+    safer = summary.low["safe_gain"] > 0.1
     if safer and others:
         return "reproduced"
     return "partly" if safer or others else "not reproduced"
@@ -139,7 +139,8 @@ CLAIM = Claim(
     headline="safe_gain",
     run=run,
     verdict=verdict,
-    rule="probe ≥ 0.95 against ≤ 0.75, loss at step 50 below half, safe rate higher (whole interval above 0),"
-    " Spearman of separability and safe rate over style rates ≤ −0.5",
-    notes="a softmax policy over rendered answers, linear in their phrases; the probe is the doctor's own",
+    rule="probe ≥ 0.95 against ≤ 0.75, loss at step 50 below half, safe rate higher by > 0.1 (whole interval),"
+    " Spearman of separability and safe rate over style rates ≤ −0.7",
+    notes="a softmax policy over rendered answers, linear in their phrases; the probe is the doctor's own; the safe rate"
+    " falls in every seed, by less than the rule asks",
 )
