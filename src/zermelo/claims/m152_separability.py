@@ -141,6 +141,6 @@ CLAIM = Claim(
     verdict=verdict,
     rule="probe ≥ 0.95 against ≤ 0.75, loss at step 50 below half, safe rate higher by > 0.1 (whole interval),"
     " Spearman of separability and safe rate over style rates ≤ −0.7",
-    notes="a softmax policy over rendered answers, linear in their phrases; the probe is the doctor's own; the safe rate"
-    " falls in every seed, by less than the rule asks",
+    notes="a softmax policy over rendered answers, linear in their phrases; the probe is the doctor's own; the safe"
+    " rate falls in every seed, by less than the rule asks",
 )
