@@ -442,3 +442,69 @@ def test_an_option_that_cannot_be_read_is_a_usage_error(
 ) -> None:
     assert run(battles, *option) == 2
     assert told in capsys.readouterr().err
+
+
+def played(path: Path, text: str) -> Path:
+    """Lines `first second winner` (1, 2 or t for a tie) as CSV."""
+    said = {"1": "model_a", "2": "model_b", "t": "tie"}
+    rows = [line.split() for line in text.strip().splitlines()]
+    path.write_text("model_a,model_b,winner\n" + "".join(f"{a},{b},{said[w]}\n" for a, b, w in rows))
+    return path
+
+
+LEAGUE = "champ b 1\nchamp c 1\nb c 1\nc b 1\nb c 2\n"
+
+
+def test_the_power_to_separate_an_unbeaten_player_is_refused_with_the_reason(tmp_path: Path, capsys: Any) -> None:
+    assert run("power", played(tmp_path / "b.csv", LEAGUE), "champ", "b") == 2
+    assert "error[no-finite-rating]: 'champ' has no finite rating" in capsys.readouterr().err
+
+
+def test_no_number_of_votes_separates_equal_ratings(tmp_path: Path, capsys: Any) -> None:
+    table = played(tmp_path / "b.csv", "x y 1\ny x 1\n")
+    assert run("power", table, "x", "y") == 0
+    assert "their ratings are equal" in capsys.readouterr().out
+    assert rank(capsys, "power", table, "x", "y")["votes"] is None
+
+
+def test_one_tie_does_not_make_a_newcomer_certain(tmp_path: Path, capsys: Any) -> None:
+    """The residual of a tie between equals is 0; so would be a plain sandwich.
+
+    By hand: information ¼ a game, so the Laplacian's eigenvalue of (2, −1, −1)/√6 is ¾ and the variance (4/6)/¾.
+    """
+    table = played(tmp_path / "b.csv", "x y 1\ny x 1\n" * 10 + "new x t\nnew y t\n")
+    rows = {row["name"]: row for row in rank(capsys, table)["players"]}
+    width = {name: row["ci_high"] - row["ci_low"] for name, row in rows.items()}
+    assert width["new"] > 2 * width["x"]
+    assert rows["x"]["games"] == 21 and rows["new"]["games"] == 2
+    assert width["new"] == pytest.approx(2 * 1.959964 * 173.7178 * (4 / 6 / 0.75) ** 0.5, rel=1e-4)
+
+
+def test_nobody_has_an_interval_of_width_0_where_all_is_separated(tmp_path: Path, capsys: Any) -> None:
+    rows = rank(capsys, played(tmp_path / "b.csv", "a b 1\nb c 1\na c 1\n"))["players"]
+    assert [row["name"] for row in rows] == ["a", "b", "c"]
+    assert all(row["ci_low"] is None for row in rows) and all(row["rank_high"] == 3 for row in rows)
+
+
+def test_a_bootstrap_of_too_few_battles_is_refused(tmp_path: Path, capsys: Any) -> None:
+    assert run(played(tmp_path / "b.csv", "a b 1\nb a 1\na b 1\nc a 1\na c 1\n"), "--bootstrap", "20") == 2
+    assert "too few battles to resample" in capsys.readouterr().err
+
+
+def test_names_are_text_in_markdown(tmp_path: Path) -> None:
+    table = tmp_path / "odd.csv"
+    names = ("<script>alert(1)</script>", "[x](javascript:alert(1))", "**b** `c`", "a|b")
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("model_a", "model_b", "winner"))
+        writer.writerows((a, b, "tie") for a in names for b in names if a != b)
+    assert run(table, "-o", tmp_path / "board.md", "-o", tmp_path / "board.html") == 0
+    told = (tmp_path / "board.md").read_text()
+    for shown in ("\\<script\\>", "\\[x\\](javascript", "\\*\\*b\\*\\* \\`c\\`", "a\\|b"):
+        assert shown in told
+    assert "<script>alert" not in (tmp_path / "board.html").read_text()
+
+
+def test_settings_that_length_control_does_not_read_are_refused(tmp_path: Path, capsys: Any) -> None:
+    assert run(tmp_path, "--length-controlled", "--model", "davidson") == 2
+    assert "--model has no effect on --length-controlled" in capsys.readouterr().err

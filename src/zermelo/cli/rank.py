@@ -113,7 +113,12 @@ def board(
     named = parse_columns(columns)
     controls = [name.strip() for name in (control or "").split(",") if name.strip()]
     if length_controlled:
-        _only({"--control": control, "--by": by, "--cluster": cluster, "--columns": columns}, "--length-controlled")
+        fitted_otherwise = {
+            "--model": None if model is Model.bradley_terry else model.value,
+            "--position": "yes" if position else None,
+        }
+        unread = {"--control": control, "--by": by, "--cluster": cluster, "--columns": columns}
+        _only(unread | fitted_otherwise, "--length-controlled")
         from zermelo.cli.rank_models import length_controlled_board
 
         made = length_controlled_board(files, baseline, bootstrap or 200, seed, skip_bad, level, points, prior)
@@ -246,7 +251,10 @@ def power(
         typer.echo(json.dumps({"schema": "zermelo.power/1", "a": a, "b": b, **record}, ensure_ascii=False))
         return
     typer.echo(f"{a} − {b}: {ELO * found.difference:+.0f} ± {ELO * found.error:.0f} Elo points")
-    typer.echo("separated already" if found.separated else f"about {found.votes:,.0f} more direct votes")
+    if found.votes == float("inf"):
+        typer.echo("their ratings are equal: no number of votes is known to separate them")
+    else:
+        typer.echo("separated already" if found.separated else f"about {found.votes:,.0f} more direct votes")
 
 
 def _counts(files: list[str], columns: dict[str, str] | None, skip_bad: bool) -> Any:

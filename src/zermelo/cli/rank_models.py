@@ -135,6 +135,12 @@ def with_bootstrap(
         found = cluster_bootstrap(records, fitted, seed=seed, n_resamples=n)
     else:
         found = bootstrap(counts, fitted, seed=seed, n_resamples=n)
+    if 2 * found.n_failed > n:  # what is left would be the lucky ones
+        raise SettingError(
+            "bootstrap-cells",
+            f"in {found.n_failed} of {n} replicates a player lost or won everything: too few battles to resample",
+            hint="the sandwich (no --bootstrap) has intervals for them",
+        )
     warnings = list(fitted.fit.warnings)
     if found.n_failed:
         warnings.append(f"{found.n_failed} of {n} replicates left out: a player lost everything in them")

@@ -275,14 +275,23 @@ def power(fitted: Ratings, a: str, b: str, *, level: float = 0.95, chance: float
         b: Player.
         level: Of the interval that is to exclude 0.
         chance: Probability that it then does.
+    Raises:
+        SettingError: the two have no common scale, or one has no finite rating.
     """
     difference, error = fitted.difference(a, b)
+    for name in (a, b):
+        if not math.isfinite(fitted.rating[fitted.index(name)]):
+            raise SettingError(
+                "no-finite-rating",
+                f"{name!r} has no finite rating: it won or lost everything against the rest",
+                hint="one battle that ends otherwise gives it one; `zermelo rank next` says which to play",
+            )
     normal = NormalDist()
     z = normal.inv_cdf(0.5 + level / 2)
     separated = abs(difference) > z * error
-    if difference == 0:
-        return Power(difference, error, separated, math.inf)
+    if separated or difference == 0:
+        return Power(difference, error, separated, 0.0 if separated else math.inf)
     wanted = ((z + normal.inv_cdf(chance)) / difference) ** 2
     p = 1 / (1 + math.exp(-difference))
     votes = max(0.0, (wanted - 1 / error**2) / (p * (1 - p)))
-    return Power(difference, error, separated, 0.0 if separated else math.ceil(votes))
+    return Power(difference, error, separated, math.ceil(votes))

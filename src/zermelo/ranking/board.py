@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -98,7 +99,7 @@ class Board:
 
     def markdown(self) -> str:
         """The board as Markdown tables."""
-        return "\n".join(self._sections(_pipes, lambda name, n: f"\n## {name} ({n:,} battles)\n")) + "\n"
+        return "\n".join(self._sections(_pipes, lambda name, n: f"\n## {_plain_text(name)} ({n:,} battles)\n")) + "\n"
 
     def csv(self) -> str:
         """The board as CSV with full digits; with categories one more column says which."""
@@ -281,10 +282,16 @@ def _plain(value: float) -> float | None:
     return value if value == value and abs(value) != float("inf") else None
 
 
+def _plain_text(text: str) -> str:
+    """Text that Markdown shows as it is: a player's name is no link, no HTML and no emphasis."""
+    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", text)
+
+
 def _pipes(rows: Sequence[Sequence[str]]) -> str:
     head, *rest = rows
     rule = ["---" if column == 1 else "---:" for column in range(len(head))]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in [head, rule, *rest])
+    lines = [[_plain_text(cell) for cell in row] for row in rest]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *lines])
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -111,6 +111,10 @@ def _fit(counts: Counts, model: str, settings: BradleyTerry | Thurstone) -> Rati
             covariance[core] = np.diag(fitted.covariance) if fitted.covariance.ndim == 2 else fitted.covariance
     if covariance.ndim == 1:
         warnings.append(f"{size:,} players: errors neglect most of what ratings share through common opponents")
+    alone = core[np.bincount(piece[core], minlength=size)[piece[core]] == 1] if len(core) < size else core[:0]
+    covariance[alone] = np.nan  # the only one of its piece that is left stands on the scale by definition, not by data
+    if covariance.ndim == 2:
+        covariance[:, alone] = np.nan
     n_pieces = int(piece.max()) + 1 if size else 0
     if n_pieces > 1:
         warnings.insert(0, f"the comparisons fall into {n_pieces} pieces; ratings of two pieces have no common scale")

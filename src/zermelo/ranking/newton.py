@@ -18,6 +18,7 @@ __all__ = ["Fitted", "Settings", "assemble", "newton", "tie_parameter"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 DENSE = 2500  # players up to which a full table of covariances is made
+FEW = 10  # games below which a player's own residuals say too little about their spread
 
 
 class Settings(Protocol):
@@ -121,7 +122,10 @@ def newton(counts: Counts, piece: Ints, model: str, settings: Settings) -> Fitte
         if stalled:
             break
     gradient = float(np.abs(g).max(initial=0.0))
-    covariance, extra_error = system.covariance(now, sandwich=settings.errors == "sandwich")
+    sandwich = settings.errors == "sandwich"
+    covariance, extra_error = system.covariance(now, sandwich=sandwich)
+    if sandwich and (few := _few(counts)).any():
+        covariance = _at_least(covariance, system.covariance(now, sandwich=False)[0], few)
     extra = {name: (float(theta[size + k]), float(extra_error[k])) for k, name in enumerate(names)}
     if "tie" in extra:
         extra["tie"] = tie_parameter(model, *extra["tie"])
@@ -181,6 +185,30 @@ class DenseSystem:
             meat = assemble(self.counts, now.meat_uu, now.meat_u_eta, now.meat_eta_eta, size, self.names)
             found = found @ meat @ found
         return found[:size, :size], np.sqrt(np.maximum(np.diag(found)[size:], 0))
+
+
+def _few(counts: Counts) -> NDArray[np.bool_]:
+    """Who has fewer than `FEW` games; of weighted ones their effective number (Σw)²/Σw². [P]"""
+    size = len(counts.players)
+    n, n2 = (
+        np.bincount(counts.first, values, size) + np.bincount(counts.second, values, size)
+        for values in (counts.n, counts.n2)
+    )
+    return np.asarray((n2 > 0) & (n**2 < FEW * n2))
+
+
+def _at_least(covariance: Floats, model: Floats, few: NDArray[np.bool_]) -> Floats:
+    """The sandwich, with the model's variance as the least of players with few games.
+
+    One tie has no residual, so the sandwich would be certain of a player that has played once.
+    """
+    found = covariance.copy()
+    if found.ndim == 1:
+        found[few] = np.maximum(found[few], model[few])
+        return found
+    place = np.flatnonzero(few)
+    found[place, place] = np.maximum(np.diag(found), np.diag(model))[place]
+    return found
 
 
 def assemble(counts: Counts, uu: Floats, ue: Floats, ee: Floats, size: int, names: Sequence[str]) -> Floats:
