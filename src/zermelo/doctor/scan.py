@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from zermelo.feedback import Feedback
 
-__all__ = ["PROMPT", "TextCheck", "TextTable", "scan_texts"]
+__all__ = ["PROMPT", "TextCheck", "TextTable", "scan_texts", "text_batches"]
 
 PROMPT = -1  # `response` of a prompt
 MOST_CHECKS = 64
@@ -103,7 +103,7 @@ def scan_texts(feedback: Feedback, checks: Sequence[TextCheck]) -> TextTable:
     rows = 0
     with ThreadPoolExecutor(2) as pool:
         waiting = []
-        for positions, prompts, responses in _batches(feedback):
+        for positions, prompts, responses in text_batches(feedback):
             rows += len(positions)
             waiting.append(pool.submit(_looked_at, positions, prompts, responses, checks))
             if len(waiting) >= AHEAD:
@@ -117,7 +117,7 @@ def scan_texts(feedback: Feedback, checks: Sequence[TextCheck]) -> TextTable:
     return TextTable(columns[0], columns[1], columns[2], columns[3], columns[4], names, rows)
 
 
-def _batches(feedback: Feedback) -> Iterator[tuple[NDArray[np.int64], pa.Array, pa.Array]]:
+def text_batches(feedback: Feedback) -> Iterator[tuple[NDArray[np.int64], pa.Array, pa.Array]]:
     """Positions, prompts as text (null where there is none), and native responses."""
     import pyarrow as pa
 

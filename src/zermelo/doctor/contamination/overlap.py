@@ -126,7 +126,7 @@ class Overlap:
         self, case: Case, items: Sequence[Item]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], int]:
         """Row, item and share of its runs, from the share `least`; and how many items share any run."""
-        from zermelo.doctor.scan import _batches
+        from zermelo.doctor.scan import text_batches
         from zermelo.feedback.texts import texts_of
 
         index = NGramIndex.of([item.text for item in items])
@@ -145,7 +145,7 @@ class Overlap:
         parts = [(np.zeros(0, np.int64),) * 3]
         with ThreadPoolExecutor(2) as pool:
             waiting = []
-            for batch in _batches(case.feedback):
+            for batch in text_batches(case.feedback):
                 waiting.append(pool.submit(looked, *batch))
                 if len(waiting) > 3:
                     parts.append(waiting.pop(0).result())

@@ -157,7 +157,7 @@ def sketches_of(case: Case, rows: NDArray[np.int64] | None) -> tuple[NDArray[np.
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from zermelo.doctor.scan import PROMPT, _batches
+    from zermelo.doctor.scan import PROMPT, text_batches
     from zermelo.feedback.texts import texts_of
 
     def looked(positions: NDArray[np.int64], prompts: pa.Array, responses: pa.Array) -> tuple[NDArray[np.generic], ...]:
@@ -172,7 +172,7 @@ def sketches_of(case: Case, rows: NDArray[np.int64] | None) -> tuple[NDArray[np.
     parts: list[tuple[NDArray[np.generic], ...]] = []
     with ThreadPoolExecutor(2) as pool:
         waiting = []
-        for batch in _batches(feedback):
+        for batch in text_batches(feedback):
             waiting.append(pool.submit(looked, *batch))
             if len(waiting) >= AHEAD:
                 parts.append(waiting.pop(0).result())
