@@ -82,7 +82,8 @@ class Groups:
         return [
             Finding(
                 audit=self.id,
-                severity=severity_of_share(share.value),
+                # a kind that reads differently is no fault of every row in it: never high
+                severity="medium" if severity_of_share(share.value) == "high" else severity_of_share(share.value),
                 title=f"in {len(weak)} of {kind.max() + 1} kinds of prompts ({share.value:.1%} of pairs) a probe "
                 f"agrees with {right[inside].mean():.0%} of the labels, elsewhere with {right[~inside].mean():.0%}",
                 figure=share,
