@@ -239,3 +239,38 @@ def test_the_command_prints_one_document(tmp_path, capsys) -> None:
         main(["compare", str(file), "-o", str(tmp_path / "out"), "--dry-run", "--json"])
     assert done.value.code == 0
     assert len(json.loads(capsys.readouterr().out)["cells"]) == 4
+
+
+def test_a_worker_ends_with_the_process_that_made_it(tmp_path: Path) -> None:
+    """A killed comparison leaves no worker behind that holds the lock of its run."""
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import multiprocessing, os, time\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from zermelo.recipes.compare.run import leave_with_parent\n"
+        "if __name__ == '__main__':\n"
+        "    context = multiprocessing.get_context('spawn')\n"
+        "    pool = ProcessPoolExecutor(1, mp_context=context, initializer=leave_with_parent)\n"
+        "    print(pool.submit(os.getpid).result(), flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    for _ in range(300):
+        if not alive(worker):
+            return
+        time.sleep(0.1)
+    os.kill(worker, signal.SIGKILL)
+    pytest.fail("the worker lives on")
+
+
+def alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{process}/stat")  # a zombie that nobody has waited for is dead too
+    return not (state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] == "Z")

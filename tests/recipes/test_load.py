@@ -56,6 +56,10 @@ def test_overrides_are_yaml_values() -> None:
         (GOOD.replace("model: world\n", ""), 1, r"model: missing"),
         (GOOD.replace("sample:", "smaple:"), 3, r"smaple: no such setting; did you mean `sample`\?"),
         (GOOD + "reward: {lr: -1}\n", 7, r"reward\.lr: .*greater than 0.*Got -1"),
+        (GOOD.replace("model:", "modle:"), 1, r"modle: no such setting; did you mean `model`\?"),
+        (GOOD + "model: other\n", 7, "`model` stands twice"),
+        (GOOD.replace("{dpo: {beta: 0.1}}", "{dpo: {bta: 0.1}}"), 6, "DPO has no such setting; did you mean `beta`"),
+        (GOOD.replace("{dpo: {beta: 0.1}}", "{dop: {}}"), 6, "no objectives.'dop' in the catalogue"),
         ("model: [\n", 2, "not YAML"),
         ("- 1\n", 1, "a recipe is a mapping"),
     ],
@@ -76,3 +80,12 @@ def test_every_shipped_recipe_loads() -> None:
     assert "quickstart" in shipped()
     for name in shipped():
         load_recipe(name)
+
+
+def test_a_misspelt_setting_of_a_comparisons_variant_has_a_suggestion(tmp_path: Path) -> None:
+    from zermelo.recipes.compare.schema import Comparison
+
+    text = GOOD.replace("align:", "methods:") + "variants:\n  noisy: {pairs: {flipp: 0.2}}\n"
+    with pytest.raises(SettingError, match=r"pairs\.flipp: no such setting; did you mean `flip`\?") as caught:
+        load_recipe(write(tmp_path, text), kind=Comparison)
+    assert caught.value.row == 8

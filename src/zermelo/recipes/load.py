@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -69,10 +70,13 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, kind: type
             raw[step] = {}
     for key, value in parse_overrides(overrides):
         _put(raw, key, value)
+    lines = _lines(node)
     try:
-        return kind.model_validate(raw)
+        made = kind.model_validate(raw)
     except ValidationError as error:
-        raise _explain(error, str(path), _lines(node), kind) from None
+        raise _explain(error, str(path), lines, kind) from None
+    _check_objectives(made, str(path), lines)
+    return made
 
 
 def parse_overrides(overrides: Sequence[str]) -> list[tuple[tuple[str, ...], Any]]:
@@ -87,7 +91,18 @@ def parse_overrides(overrides: Sequence[str]) -> list[tuple[tuple[str, ...], Any
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads 1e-5 as text; people mean the number."""
+    """YAML 1.1 reads 1e-5 as text; people mean the number. A key that stands twice is a mistake, not the later one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping whose keys differ."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"`{key.value}` stands twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver(
@@ -126,20 +141,55 @@ def _lines(node: Any) -> dict[Path_, int]:
 
 def _explain(error: ValidationError, file: str, lines: Mapping[Path_, int], kind: type[Recipe]) -> SettingError:
     """The first problem, as one line with its place."""
-    first = error.errors()[0]
+    # a misspelt key that is required is also missing: the misspelling is what to say
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     path: Path_ = tuple(first["loc"])
-    line = next((lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines), None)
+    message = first["msg"].removeprefix("Value error, ")
+    line = _line(path or tuple(message.split(":")[0].split(".")), lines)
     dotted = ".".join(map(str, path)) or "recipe"
     if first["type"] == "extra_forbidden":
-        known = _known_keys(path[:-1], kind)
-        guess = nearest(str(path[-1]), known)
-        advice = f"did you mean `{guess}`?" if guess else "known: " + ", ".join(known)
-        return SettingError("unknown-setting", f"{dotted}: no such setting; {advice}", file=file, row=line)
+        what = f"{dotted}: no such setting; {advice(path, kind)}"
+        return SettingError("unknown-setting", what, file=file, row=line)
     if first["type"] == "missing":
         return SettingError("missing-setting", f"{dotted}: missing; a recipe needs it", file=file, row=line)
-    message = first["msg"].removeprefix("Value error, ")
     got = "" if first["type"] == "value_error" else f". Got {first['input']!r}"
     return SettingError("bad-setting", f"{dotted}: {message}{got}", file=file, row=line)
+
+
+def advice(path: Path_, kind: type[Recipe]) -> str:
+    """What may stand in place of an unknown key at a path."""
+    known = _known_keys(path[:-1], kind)
+    guess = nearest(str(path[-1]), known)
+    return f"did you mean `{guess}`?" if guess else "known: " + ", ".join(known)
+
+
+def _line(path: Path_, lines: Mapping[Path_, int]) -> int | None:
+    """Line of the deepest part of a path that the file has."""
+    return next((lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines), None)
+
+
+def _check_objectives(made: Recipe, file: str, lines: Mapping[Path_, int]) -> None:
+    """Refuse an objective that cannot be made now, and not after the samples, judgements and pairs of a long run."""
+    if find_spec("torch") is None:
+        return  # the step itself says what is to be installed
+    from zermelo.objectives.config import from_config
+
+    for part in ("align", "rounds", "methods"):
+        for name, settings in getattr(made, part, {}).items():
+            try:
+                from_config(settings.objective, place="objective")
+            except SettingError as error:
+                place: Path_ = (part, name, "objective")
+                inner = error.message.partition(":")[0].partition(" ")[0]
+                steps = re.findall(r"[^.\[\]]+", inner)[1:] if inner.startswith("objective") else []
+                path = (*place, *(int(step) if step.isdigit() else step for step in steps))
+                raise SettingError(
+                    error.code,
+                    f"{part}.{name}: {error.message}",
+                    file=file,
+                    row=_line(path, lines),
+                    hint=error.hint,
+                ) from None
 
 
 def _known_keys(path: Path_, kind: type[Recipe]) -> list[str]:

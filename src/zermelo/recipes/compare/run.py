@@ -10,6 +10,8 @@ import json
 import multiprocessing
 import os
 import shutil
+import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -113,7 +115,7 @@ def outcomes(
             yield do_cell(comparison, cell, shared[cell.variant], out)
         return
     # spawned, not forked: threads of torch and locks of tokenizers do not survive a fork
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=leave_with_parent)
     try:
         futures = [pool.submit(in_process, comparison.model_dump(), cell, shared[cell.variant], out) for cell in todo]
         for future in as_completed(futures):
@@ -123,6 +125,18 @@ def outcomes(
             yield outcome
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def leave_with_parent() -> None:
+    """End this process when the one that made it is gone (killed): else it would hold its run's lock and memory."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def in_process(

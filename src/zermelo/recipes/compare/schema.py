@@ -127,6 +127,10 @@ class Comparison(Recipe):
 
 def told(error: ValidationError) -> str:
     """The first problem of settings within settings, in one line."""
+    from zermelo.recipes.load import advice
+
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        return f"{where}: no such setting; {advice(tuple(first['loc']), Recipe)}"
     return (f"{where}: " if where else "") + first["msg"].removeprefix("Value error, ")
