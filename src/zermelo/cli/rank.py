@@ -113,12 +113,15 @@ def board(
     named = parse_columns(columns)
     controls = [name.strip() for name in (control or "").split(",") if name.strip()]
     if length_controlled:
-        fitted_otherwise = {
+        unread: dict[str, str | None] = {
+            "--control": control,
+            "--by": by,
+            "--cluster": cluster,
+            "--columns": columns,
             "--model": None if model is Model.bradley_terry else model.value,
             "--position": "yes" if position else None,
         }
-        unread = {"--control": control, "--by": by, "--cluster": cluster, "--columns": columns}
-        _only(unread | fitted_otherwise, "--length-controlled")
+        _only(unread, "--length-controlled")
         from zermelo.cli.rank_models import length_controlled_board
 
         made = length_controlled_board(files, baseline, bootstrap or 200, seed, skip_bad, level, points, prior)
