@@ -280,3 +280,16 @@ def test_wrong_settings_are_refused() -> None:
     ):
         with pytest.raises(SettingError):
             make()
+
+
+def test_items_in_a_script_without_spaces_are_found_by_their_letters() -> None:
+    signs = np.array(list("今天我们去河边修理旧桥因为气很好所以大家都高兴学习音乐"))
+    rng = np.random.default_rng(3)
+    items = ["".join(rng.choice(signs, 24)) + "。" for _ in range(6)]
+    documents = [f"请回答：{item}谢谢" for item in items[:3]] + ["".join(rng.choice(signs, 40)) for _ in range(20)]
+    assert ngram_overlap(items, documents).tolist() == [1, 1, 1, 0, 0, 0]
+
+
+def test_a_benchmark_without_spaces_has_items(tmp_path: Path) -> None:
+    (tmp_path / "bench.txt").write_text("今天我们去河边修理旧桥吗\n好\n", encoding="utf-8")
+    assert [item.name for item in read_items([str(tmp_path / "bench.txt")])] == ["bench.txt:1"]

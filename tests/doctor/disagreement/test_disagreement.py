@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations, permutations, product
 
 import numpy as np
@@ -74,6 +75,32 @@ def test_the_same_pair_is_one_item_whichever_was_named_first() -> None:
     others = others_of(votes)
     assert others.same.tolist() == [1, 1, 0] and others.n.tolist() == [2, 2, 2]
     assert others.expected.tolist() == [0, 0, 1]
+
+
+def test_rows_of_one_prompt_and_the_same_texts_are_votes_on_one_item() -> None:
+    one, two = Response("x", source="red"), Response("y", source="blue")
+    rows = [
+        Group("0", "q", (one, two), (Judgement("comparison", (0, 1), by="a", value=1.0),)),
+        Group("1", "q", (two, one), (Judgement("comparison", (0, 1), by="b", value=0.0),)),
+        Group("2", "other", (one, two), (Judgement("comparison", (0, 1), by="c", value=1.0),)),
+        Group(
+            "3", "q", (one, two), (Judgement("comparison", (0, 1), by="a", value=0.0),)
+        ),  # a copy is no second opinion
+    ]
+    votes = votes_of(Case(Feedback.of(rows)))
+    assert votes.item[0] == votes.item[1] and len(set(votes.item.tolist())) == 3
+    assert votes.say.tolist() == [1, 1, 1, -1] and others_of(votes).same.tolist() == [1, 1, 0, 0]
+
+
+def test_a_spammer_is_found_where_every_vote_is_a_row_of_its_own() -> None:
+    case = crowd({**good(), "bad": lambda better, shown, row, rng: float(rng.random() < 0.5)})
+    rows = [
+        replace(group, id=f"{group.id}-{k}", judgements=(said,))
+        for group in case.feedback
+        for k, said in enumerate(group.judgements)
+    ]
+    (found,) = Spam().run(Case(Feedback.of(rows)))
+    assert isinstance(found, Finding) and found.table["annotator"] == ["bad"]
 
 
 # ── spam ────────────────────────────────────────────────────────────────────────────────────────────────────────────

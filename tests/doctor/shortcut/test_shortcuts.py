@@ -200,3 +200,17 @@ def test_the_same_seed_gives_the_same_figures() -> None:
 def test_wrong_settings_are_refused() -> None:
     with pytest.raises(SettingError):
         Constant(share=2.0)
+
+
+def test_a_giveaway_in_a_script_without_spaces_is_found() -> None:
+    signs = list("今天我们去河边修理旧桥因为气很好所以大家都高兴学习音乐")
+
+    def written(rng: np.random.Generator, row: int, text: str, preferred: bool) -> str:
+        drawn = list(rng.choice(signs, 40))
+        drawn[int(rng.integers(40))] = "据" if preferred else "许"
+        return "".join(drawn)
+
+    (found,) = load_audit("shortcut.ngram").run(data(written))
+    assert isinstance(found, Finding) and found.severity == "high"
+    (blind,) = load_audit("shortcut.ngram").run(data(lambda rng, row, text, preferred: "".join(rng.choice(signs, 40))))
+    assert not isinstance(blind, Finding)

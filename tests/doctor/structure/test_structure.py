@@ -355,3 +355,10 @@ def test_wrong_settings_are_refused() -> None:
     for settings in ({"similar": 1.5}, {"most": 0}):
         with pytest.raises(SettingError):
             NearDuplicate(**settings)  # type: ignore[arg-type]
+
+
+def test_good_and_bad_answers_to_a_prompt_in_rows_of_their_own_are_no_repeated_prompts() -> None:
+    good = Judgement("label", (0,), value=1.0)
+    rows = [Group(str(at), f"question {at // 2}?", (Response(f"answer {at}"),), (good,)) for at in range(79)]
+    found = said("structure.prompts", Case(Feedback.of(rows)))
+    assert isinstance(found, Finding) and found.severity == "info" and not found.fix

@@ -150,6 +150,12 @@ def test_one_crowded_subject_is_seen_and_many_are_well() -> None:
     assert "</svg>" in found.plots[0]().body
 
 
+def test_prompts_that_lie_on_a_line_have_a_map_too() -> None:
+    rows = [Group(f"g{i}", "?" * (i + 1), (Response("a"), Response("b"))) for i in range(60)]
+    (found,) = Coverage(k=3).run(Case(Feedback.of(rows)))
+    assert isinstance(found, Finding) and "</svg>" in found.plots[0]().body
+
+
 def rated(n: int = 24) -> Feedback:
     """Three rated answers each; the second is the best."""
     said = tuple(Judgement("rating", (k,), value=value, low=1, high=5) for k, value in enumerate((2.0, 5.0, 1.0)))

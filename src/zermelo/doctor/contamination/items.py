@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from zermelo.doctor.unspaced import word_count
 from zermelo.errors import DataError
 
 __all__ = ["Item", "items_of", "read_items"]
@@ -45,7 +46,7 @@ def read_items(paths: Sequence[str]) -> list[Item]:
     """
     found: list[Item] = []
     for path in paths:
-        own = [item for item in _read(path) if len(item.text.split()) >= LEAST_WORDS]
+        own = [item for item in _read(path) if word_count(item.text) >= LEAST_WORDS]
         if not own:
             raise DataError("no-items", "no text of four words or more in it", file=path)
         found += own

@@ -1,7 +1,7 @@
 """Exact runs of words that a text shares with benchmark items, hashed; a stream of texts of any length.
 
-Words are lower-cased runs of letters and digits. An item is looked for by its runs of 13 words, a shorter one by its
-runs of 8, and one of fewer words as a whole.
+Words are lower-cased runs of letters and digits; where a script puts no spaces, each letter is one. An item is looked
+for by its runs of 13 words, a shorter one by its runs of 8, and one of fewer words as a whole.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zermelo.doctor.structure.rows import hashed, mixed
+from zermelo.doctor.unspaced import UNSPACED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -103,7 +104,7 @@ def words_of(texts: pa.Array) -> tuple[Hashes, Ints]:
     """Hashes of the words of all texts, one after the other, and words of each text."""
     import pyarrow.compute as pc
 
-    spaced = pc.replace_substring_regex(pc.utf8_lower(texts), r"[^\pL\pN]+", " ")
+    spaced = pc.replace_substring_regex(pc.utf8_lower(texts), rf"[^\pL\pN]+|({UNSPACED})", r" \1 ")
     words = pc.ascii_split_whitespace(pc.ascii_trim_whitespace(spaced))
     lengths = pc.list_value_length(words).to_numpy(zero_copy_only=False).astype(np.int64)
     coded = words.flatten().dictionary_encode()

@@ -1,4 +1,8 @@
-"""Comparisons as votes on items: the same two responses are one item, whichever was named first."""
+"""Comparisons as votes on items: the same two responses are one item, whichever was named first.
+
+Files often hold one row a vote: rows of one prompt and the same two texts are votes on one item. What somebody says of
+it a second time, in another row, is a vote on another item, so that nobody agrees with himself.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +32,8 @@ class Votes:
         row: Group.
         item: Number of the pair of responses (and criterion).
         by: Annotator.
-        say: 1 the response of lower index is better, −1 the other, 0 a tie.
-        shown: 1 where the lower index was shown first, −1 the other, 0 unknown.
+        say: 1 the item's first response is better (of lower index in its earliest row), −1 the other, 0 a tie.
+        shown: 1 where the item's first response was shown first, −1 the other, 0 unknown.
         at: Time in seconds, NaN where unknown.
         n_items: How many items there are.
         annotators: Names.
@@ -82,12 +86,17 @@ def votes_of(case: Case) -> Votes:
         said = case.comparisons
         place = np.flatnonzero((said.by >= 0) & ~np.isnan(said.prob))
         first, second, prob = said.first[place], said.second[place], said.prob[place]
-        turned = np.where(first > second, -1, 1)
+        prompt, one, two = _content(case, said.row[place], first, second)
+        texts = [np.minimum(one, two), np.maximum(one, two)]
+        same = one == two  # as texts: told apart by their places
+        places = [np.where(same, side, -1) for side in (np.minimum(first, second), np.maximum(first, second))]
+        key = _numbers(np.stack([prompt, *texts, *places, said.criterion[place].astype(np.int64)], axis=1))
+        item = _numbers(np.stack([key, _again(key, said.by[place].astype(np.int64), said.row[place])], axis=1))
+        turned = np.where(np.where(same, first > second, one > two), -1, 1)
+        begins = np.unique(item, return_index=True)[1]  # its earliest vote says which response is an item's first
+        turned = turned * (turned * np.where(first > second, -1, 1))[begins][item]
         tie = said.tie[place] | (prob == 0.5)
         say = np.where(tie, 0, np.where(prob > 0.5, 1, -1)) * turned
-        low, high = np.minimum(first, second), np.maximum(first, second)
-        key = np.stack([said.row[place], low, high, said.criterion[place].astype(np.int64)], axis=1)
-        item = _numbers(key)
         _KNOWN[case] = Votes(
             place=place,
             row=said.row[place],
@@ -126,6 +135,31 @@ def p_normal(z: Floats) -> Floats:
     from scipy.special import ndtr
 
     return np.asarray(ndtr(-np.asarray(z, np.float64)))
+
+
+def _content(case: Case, row: Ints, first: Ints, second: Ints) -> tuple[Ints, Ints, Ints]:
+    """What says which prompt and which two responses: digests; a row's number and places where a text is missing."""
+    table = case.texts
+    if not len(table.row):
+        return row, first, second
+    asked, one, two = (table.place(row, side) for side in (np.full_like(row, -1), first, second))
+    known = (asked >= 0) & (table.chars[asked] > 0) & (one >= 0) & (two >= 0)
+    digest = table.digest.view(np.int64)
+    return (
+        np.where(known, digest[asked], row),
+        np.where(known, digest[one], first),
+        np.where(known, digest[two], second),
+    )
+
+
+def _again(key: Ints, by: Ints, row: Ints) -> Ints:
+    """In how many earlier rows the same annotator judged the same. [B]"""
+    if not len(key):
+        return np.zeros(0, np.int64)
+    seen, at = np.unique(np.stack([key, by, row], axis=1), axis=0, return_inverse=True)
+    new = np.append(True, (np.diff(seen[:, :2], axis=0) != 0).any(axis=1))
+    begins = np.maximum.accumulate(np.where(new, np.arange(len(seen)), 0))
+    return (np.arange(len(seen)) - begins)[np.ravel(at)]
 
 
 def _numbers(key: Ints) -> Ints:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zermelo.doctor.unspaced import UNSPACED
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -129,7 +131,7 @@ def _counts(texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32],
     import pyarrow.compute as pc
 
     given = pa.array(texts, pa.string())
-    spaced = pc.replace_substring_regex(pc.utf8_lower(given), r"([^\pL\pN\s])", r" \1 ")
+    spaced = pc.replace_substring_regex(pc.utf8_lower(given), rf"([^\pL\pN\s]|{UNSPACED})", r" \1 ")
     words = pc.list_slice(pc.utf8_split_whitespace(pc.utf8_trim_whitespace(spaced)), 0, MOST_WORDS)
     lengths = pc.list_value_length(words).to_numpy(zero_copy_only=False).astype(np.int64)
     row = np.repeat(np.arange(len(texts), dtype=np.int64), lengths)

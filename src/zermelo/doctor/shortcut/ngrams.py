@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zermelo.doctor.unspaced import UNSPACED
+
 __all__ = ["NGrams", "ngram_differences"]
 
 WORDS = 200  # of each text, from its beginning
@@ -90,7 +92,7 @@ def _coded(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64], 
     import pyarrow.compute as pc
 
     given = pc.utf8_slice_codeunits(pa.array(texts, pa.string()), 0, 6 * WORDS)
-    spaced = pc.replace_substring_regex(pc.utf8_lower(given), r"([^\pL\pN\s'’])", r" \1 ")
+    spaced = pc.replace_substring_regex(pc.utf8_lower(given), rf"([^\pL\pN\s'’]|{UNSPACED})", r" \1 ")
     framed = pc.binary_join_element_wise("^", spaced, "$", " ")
     words = pc.ascii_split_whitespace(framed)
     lengths = pc.list_value_length(words).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -21,7 +21,8 @@ __all__ = ["Prompts"]
 
 @dataclass(frozen=True)
 class Prompts:
-    """Rows whose prompt is an earlier row's; where most prompts come again by design, that is no fault.
+    """Rows whose prompt is an earlier row's; where most prompts come again by design, that is no fault:
+    two rows a prompt, or one and a half where a row holds one labelled answer.
 
     Details count rows whose first human turn is an earlier row's (`first_turns`): a split by prompts that looks at
     whole conversations puts them on both sides.
@@ -51,7 +52,10 @@ class Prompts:
         again, origin = repeats(np.array(keys, np.int64).view(np.uint64))
         turns, of_turn = repeats(np.array(begins, np.int64).view(np.uint64))
         distinct = len(rows) - int(again.sum())
-        by_design = len(rows) >= 2 * distinct and len(rows) > 2
+        single = (
+            int((~case.texts.is_prompt).sum()) < 1.5 * case.n_rows
+        )  # an answer a row: good and bad ones of a prompt
+        by_design = len(rows) >= (1.5 if single else 2) * distinct and len(rows) > 2
         found = places[again]
         uses = np.bincount(origin, minlength=len(rows))[origin[again]]
         shown = case.feedback.at(found[:SHOWN].tolist()) if len(found) else {}

@@ -130,7 +130,7 @@ def _map(x: NDArray[np.float64]) -> Svg:
 
     centred = x - x.mean(axis=0)
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    flat = centred @ axes[:2].T
+    flat = np.pad(centred @ axes[:2].T, ((0, 0), (0, max(2 - len(axes), 0))))  # points of one number: a line
     shown = flat[:1_500]
     return scatter_plot(
         shown[:, 0], shown[:, 1], title="Map of the prompts", x_label="first component", y_label="second component"
