@@ -508,3 +508,9 @@ def test_names_are_text_in_markdown(tmp_path: Path) -> None:
 def test_settings_that_length_control_does_not_read_are_refused(tmp_path: Path, capsys: Any) -> None:
     assert run(tmp_path, "--length-controlled", "--model", "davidson") == 2
     assert "--model has no effect on --length-controlled" in capsys.readouterr().err
+
+
+def test_who_stands_in_another_piece_is_named(tmp_path: Path, capsys: Any) -> None:
+    table = played(tmp_path / "b.csv", "a b 1\nb a 1\nb c 1\nc b 1\nfar off 1\noff far 1\n")
+    assert run(table) == 0
+    assert "no common scale (not in the largest piece: far, off)" in capsys.readouterr().err

@@ -62,6 +62,9 @@ class LengthControlled:
 class LengthControl:
     """Joint penalised fit of all models and instruction difficulties, by alternating vectorised Newton steps.
 
+        logit P(m beats the baseline on x) = φ_m tanh(Δ_mx / sd_m(Δ)) + ψ_m γ_x + θ_m
+        length-controlled win rate = mean over x of σ(ψ_m γ_x + θ_m)         Δ: baseline's length − the model's
+
     The official fit takes difficulties from a larger, unpublished set and anchors φ by two "gamed" runs of the
     baseline; both are not public. Here difficulties are estimated jointly (γ_x ~ N(0, `difficulty_sd`²)) and φ is
     anchored by shrinking it towards the models' mean (φ_m ~ N(mean, `length_sd`²)): a model cannot profit from

@@ -36,7 +36,10 @@ class MetricChain:
 
 
 def metric_chain(log_p: Floats, right: NDArray[np.int64]) -> MetricChain:
-    """The chain, in log space throughout.
+    """The chain, in log space throughout; p_j is the probability of choice j, r the right one.
+
+        log p_r → p_r → p_r / Σ_j p_j → Σ_j (1[j = r] − p_j/Σp)² → 1[r = argmax_j p_j]
+        log_p_vocab  p_vocab  p_choices           brier                    accuracy
 
     Args:
         log_p: Log-probability of the text of each choice. [models, items, choices]

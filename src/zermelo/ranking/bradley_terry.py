@@ -117,7 +117,14 @@ def _fit(counts: Counts, model: str, settings: BradleyTerry | Thurstone) -> Rati
         covariance[:, alone] = np.nan
     n_pieces = int(piece.max()) + 1 if size else 0
     if n_pieces > 1:
-        warnings.insert(0, f"the comparisons fall into {n_pieces} pieces; ratings of two pieces have no common scale")
+        largest = int(np.bincount(piece).argmax())
+        apart = [counts.players[i] for i in np.flatnonzero(piece != largest)]
+        shown = ", ".join(apart[:5]) + (f" and {len(apart) - 5:,} more" if len(apart) > 5 else "")
+        warnings.insert(
+            0,
+            f"the comparisons fall into {n_pieces} pieces; ratings of two pieces have no common scale "
+            f"(not in the largest piece: {shown})",
+        )
     if not fitted.converged:
         warnings.append(f"not converged after {fitted.iterations} Newton steps: largest gradient {fitted.gradient:.2g}")
     for reason, number in counts.left_out:

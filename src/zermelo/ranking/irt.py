@@ -70,6 +70,8 @@ class ItemBank:
 class IRT:
     """Fit by penalised joint maximum likelihood: abilities and items in turn, each by vectorised Newton steps.
 
+        P(y_ti = 1) = c + (1 − c) σ(a_i θ_t + z_i)                    Rasch: one slope a for all items
+
     θ_t ~ N(0, 1), z_i ~ N(0, `item_sd`²) and log a_i ~ N(0, ½²) keep patterns of all right or all wrong finite. With
     few items per test taker the joint fit overstates slopes; the marginal fit over a grid of abilities
     (`method="marginal"`) does not.
