@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from zermelo.cli.app import main
+from zermelo.doctor.diagnosis import Diagnosis
+from zermelo.doctor.protocol import Finding
 from zermelo.feedback import Feedback, Group, Judgement, Response, write_groups
 
 
@@ -167,3 +169,21 @@ def test_lists_audits_and_remedies(capsys: Any) -> None:
     fixes = json.loads(capsys.readouterr().out)
     assert {"drop-empty", "relabel-suspects"} <= {item["fix"] for item in fixes}
     assert all(item["what it does"] for item in fixes)
+
+
+def test_rows_are_dropped_before_labels_are_mended_and_lengths_balanced_last() -> None:
+    found = [
+        Finding("shortcut.length", "high", "long", fix="balance-length"),
+        Finding("noise.labels", "high", "wrong", fix="relabel-suspects:soft"),
+        Finding("structure.empty", "medium", "empty", fix="drop-empty"),
+    ]
+    said = Diagnosis(("x.jsonl",), 10, tuple(found)).remedy()
+    assert said == "zermelo doctor fix x.jsonl --apply drop-empty,relabel-suspects:soft,balance-length -o clean.parquet"
+
+
+def test_times_in_a_table_of_battles_are_read_as_times(tmp_path: Path) -> None:
+    rows = ["model_a,model_b,winner,judge,prompt,response_a,response_b,tstamp"]
+    rows += [f"red,blue,model_{'ab'[k % 2]},ann,q{k},yes {k},no {k},{1_700_000_000 + k}" for k in range(4)]
+    (tmp_path / "battles.csv").write_text("\n".join(rows) + "\n")
+    found = [group.judgements[0].at for group in Feedback.read(str(tmp_path / "battles.csv"))]
+    assert found == [1_700_000_000.0 + k for k in range(4)]

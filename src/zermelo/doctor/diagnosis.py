@@ -19,6 +19,7 @@ __all__ = ["SCHEMA", "Diagnosis"]
 
 SCHEMA = "zermelo.doctor/1"
 MATTER_MOST = 3
+_STEP = {"relabel": 1, "balance": 2}
 # what misleads training comes before what merely wastes it
 WEIGHT = ("contamination", "noise", "shortcut", "structure", "disagreement", "trainability", "rewarded")
 
@@ -79,10 +80,12 @@ class Diagnosis:
     def remedy(self, output: str = "clean.parquet") -> str:
         """The command that applies the remedies of findings from medium up, '' where there are none.
 
+        Rows are dropped before labels are mended, and lengths are balanced by what the mended labels say.
         Rows that only look odd (`drop-flagged:…`: refusals, outliers) are the user's to judge and are left out.
         """
         named = dict.fromkeys(item.fix for item in self.at_least("medium") if item.fix)
         fixes = [name for name in named if not name.startswith("drop-flagged:")]
+        fixes.sort(key=lambda name: _STEP.get(name.partition("-")[0], 0))
         if not fixes:
             return ""
         import shlex

@@ -77,6 +77,21 @@ def test_the_same_pair_is_one_item_whichever_was_named_first() -> None:
     assert others.expected.tolist() == [0, 0, 1]
 
 
+def test_who_shares_a_taste_with_few_or_has_drifted_is_no_spammer() -> None:
+    def other(better: bool, shown: bool, row: int, rng: random.Random) -> float:
+        return float((row % 2 == 0) != (rng.random() < 0.1))  # a rule of their own
+
+    def turned(better: bool, shown: bool, row: int, rng: random.Random) -> float:
+        return float(better != (row > 500)) if rng.random() < 0.9 else float(rng.random() < 0.5)
+
+    def blind(better: bool, shown: bool, row: int, rng: random.Random) -> float:
+        return float(rng.random() < 0.5)
+
+    people = {**good(8), "t0": other, "t1": other, "drifter": turned, "bad": blind}
+    (found,) = Spam().run(crowd(people, n=1_000, each=6))
+    assert isinstance(found, Finding) and found.table["annotator"] == ["bad"]
+
+
 def test_rows_of_one_prompt_and_the_same_texts_are_votes_on_one_item() -> None:
     one, two = Response("x", source="red"), Response("y", source="blue")
     rows = [

@@ -107,7 +107,8 @@ class Drift:
             Finding(
                 audit=self.id,
                 severity=severity_of_share(of_votes),
-                title=f"{len(drifting)} of {len(found)} annotators, with {of_votes:.1%} of the votes, change over "
+                title=f"{len(drifting)} of {len(found)} annotators, with {of_votes:.1%} of the votes, "
+                f"{'changes' if len(drifting) == 1 else 'change'} over "
                 f"{order}: {votes.annotators[first.annotator]} agrees by "
                 f"{first.after - first.before:+.0%} after {first.turn:.0%} of the votes",
                 figure=share,

@@ -76,7 +76,12 @@ class Position:
             Finding(
                 audit=self.id,
                 severity=severity,
-                title=title + (f"; {len(odd)} annotators differ from the others" if len(odd) else ""),
+                title=title
+                + (
+                    f"; {len(odd)} {'annotator differs' if len(odd) == 1 else 'annotators differ'} from the others"
+                    if len(odd)
+                    else ""
+                ),
                 figure=share,
                 effect="A model cannot see the order, so the bias is noise to it where sides are shuffled, and a bias "
                 "for whatever was always first where they are not.",

@@ -25,6 +25,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 LEAST_VOTES = 20
 LEAST_SHARED = 30
+PEER = 0.3  # κ with one other person from which someone is of a taste, not a spammer
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,9 @@ class Spam:
     """Annotators whose votes say little about the responses.
 
     Named is who agrees with the others on the same items less than half as much beyond chance as the median annotator
-    does; who says the same side, or `tie`, nearly always, and more often than the others; who nearly always says what
-    one other says, and more often than their agreement with the rest explains (of the two the one with fewer votes).
+    does, unless he agrees with somebody, or did for half of the time: tribes and drift are other audits' affair. And
+    who says the same side, or `tie`, nearly always, and more often than the others; who nearly always says what one
+    other says, and more often than their agreement with the rest explains (of the two the one with fewer votes).
     Each with Holm's correction.
 
     Args:
@@ -88,7 +90,8 @@ class Spam:
             Finding(
                 audit=self.id,
                 severity=severity_of_share(of_votes),
-                title=f"{len(found)} of {len(people)} annotators, with {of_votes:.1%} of the votes, look like spammers",
+                title=f"{len(found)} of {len(people)} annotators, with {of_votes:.1%} of the votes, "
+                + ("looks like a spammer" if len(found) == 1 else "look like spammers"),
                 figure=share,
                 effect="Votes that say nothing of the responses are label noise, and in favour of a side or of ties "
                 "they are a bias.",
@@ -149,7 +152,8 @@ def suspicious(votes: Votes, *, level: float = 0.01, nearly: float = 0.95) -> li
         base = np.ones(len(votes), bool) if name == "tie" else (votes.shown != 0) & (votes.say != 0)
         reasons |= _constant(votes, some & base, base, f"nearly always says {name}", level, nearly, reasons)
     reasons |= {k: r for k, r in _copycats(votes, kappa, level).items() if k not in reasons}
-    reasons |= {k: r for k, r in _unreliable(kappa, level).items() if k not in reasons}
+    unreliable = {k: r for k, r in _unreliable(kappa, level).items() if k not in reasons}
+    reasons |= {k: r for k, r in unreliable.items() if not _looks(votes, k, reasons, level)}
     order = sorted(reasons, key=lambda k: (-total[k], k))
     return [Reasons(k, reasons[k], kappa[k].value, int(total[k])) for k in order]
 
@@ -168,6 +172,37 @@ def _unreliable(kappa: Sequence[Estimate], level: float) -> dict[int, str]:
         for k, value in zip(known, p.tolist(), strict=True)
         if value < level and half > 0
     }
+
+
+def _looks(votes: Votes, annotator: int, taken: dict[int, str], level: float) -> bool:
+    """Whether he agrees clearly with some one person (a taste), or with all for half of the time (a drift)."""
+    from scipy.stats import binom
+
+    mine = votes.of(annotator)
+    if not np.isnan(votes.at[mine]).any():
+        mine = mine[np.argsort(votes.at[mine], kind="stable")]
+    said = np.zeros(votes.n_items, np.int64)
+    said[votes.item[mine]] = votes.say[mine] + 2
+    with_him = np.flatnonzero((said[votes.item] > 0) & (votes.by != annotator))
+    n = np.bincount(votes.by[with_him], minlength=len(votes.annotators)).astype(float)
+    same = said[votes.item[with_him]] == votes.say[with_him] + 2
+    k = np.bincount(votes.by[with_him], weights=same, minlength=len(votes.annotators))
+    n[list(taken)] = 0  # agreement with a spammer is no merit
+    share = np.bincount(votes.say[mine] + 1, minlength=3) / len(mine)
+    rest = np.bincount(votes.say[with_him] + 1, minlength=3) / len(with_him)
+    chance = float(np.clip(share @ rest, 1e-3, 1 - 1e-3))
+    others = others_of(votes)
+    for half in np.array_split(mine[others.n[mine] > 0], 2):
+        said_same, times = (others.same[half] / others.n[half]), len(half)
+        if times >= LEAST_SHARED:
+            low = said_same.mean() - 2 * said_same.std(ddof=1) / np.sqrt(times)
+            if (low - chance) / (1 - chance) > PEER:
+                return True
+    peers = np.flatnonzero(n >= LEAST_SHARED)
+    if not len(peers):
+        return False
+    clearly = (k[peers] / n[peers] - chance) / (1 - chance) > PEER
+    return bool((clearly & (holm(binom.sf(k[peers] - 1, n[peers], chance)) < level)).any())
 
 
 def _constant(

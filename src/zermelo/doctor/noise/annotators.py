@@ -77,7 +77,8 @@ class AnnotatorNoise:
             Finding(
                 audit=self.id,
                 severity=severity_of_share(share),
-                title=f"{len(bad)} of {len(known)} annotators, with {share:.1%} of the votes, are much noisier than "
+                title=f"{len(bad)} of {len(known)} annotators, with {share:.1%} of the votes, "
+                f"{'is' if len(bad) == 1 else 'are'} much noisier than "
                 f"the others (median {middle:.1%}); all votes: {overall.value:.1%} wrong",
                 figure=overall,
                 effect="Votes of a noisy annotator pull with the weight of a good one's, unless the objective knows "

@@ -66,7 +66,7 @@ class Prompts:
             found,
             uses.astype(np.float64),
             title="{rows} of {of} rows ({share}) ask what an earlier row has asked"
-            + (f"; {len(rows) / distinct:.1f} rows a prompt, so by design" if by_design else ""),
+            + (f"; {len(rows) / distinct:,.1f} rows a prompt, so by design" if by_design else ""),
             passed="no prompt comes twice",
             effect="Repeated prompts weigh more than others, and in a split by rows they stand on both sides: what is"
             " measured there is memory.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class Arena:
         first, second = SIDES[1] if "left" in row.fields and "model_a" not in row.fields else SIDES[0]
         models = [str(row.value(name)) for name in (first, second)]
         by = next((str(row.fields[name]) for name in ANNOTATORS if row.has(name)), None)
-        at = next((row.number_of(name) for name in TIMES if isinstance(row.fields.get(name), int | float)), None)
+        at = next((row.number_of(name) for name in TIMES if _numeric(row.fields.get(name))), None)
         used = [first, second, "id", "winner", *ONE_HOT]
         used += [name for name in ANNOTATORS if by is not None and row.has(name)][:1]
         used += [name for name in TIMES if at is not None]
@@ -93,6 +94,14 @@ class Arena:
 def _likelier(item: Judgement) -> Outcome:
     value = 0.5 if item.value is None else item.value
     return "tie" if value == 0.5 else "first" if value > 0.5 else "second"
+
+
+def _numeric(found: object) -> bool:
+    """A number, or text that is one, as in CSV; a date as text stays in the meta."""
+    try:
+        return isinstance(found, int | float | str) and math.isfinite(float(found))
+    except ValueError:
+        return False
 
 
 def _winner(row: Row, *, first: str, second: str, models: list[str]) -> Outcome:
