@@ -92,6 +92,15 @@ def test_who_shares_a_taste_with_few_or_has_drifted_is_no_spammer() -> None:
     assert isinstance(found, Finding) and found.table["annotator"] == ["bad"]
 
 
+def test_a_tribe_that_never_errs_is_no_ring_of_copies() -> None:
+    def other(better: bool, shown: bool, row: int, rng: random.Random) -> float:
+        return float(row % 2 == 0)
+
+    people = {**good(6), **{f"t{k}": other for k in range(4)}}
+    (found,) = Spam().run(crowd(people, n=600, each=6))
+    assert isinstance(found, Passed)
+
+
 def test_rows_of_one_prompt_and_the_same_texts_are_votes_on_one_item() -> None:
     one, two = Response("x", source="red"), Response("y", source="blue")
     rows = [

@@ -52,7 +52,8 @@ class Spam:
     Named is who agrees with the others on the same items less than half as much beyond chance as the median annotator
     does, unless he agrees with somebody, or did for half of the time: tribes and drift are other audits' affair. And
     who says the same side, or `tie`, nearly always, and more often than the others; who nearly always says what one
-    other says, and more often than their agreement with the rest explains (of the two the one with fewer votes).
+    other says, and more often than their agreement with the rest, and with any third, explains (of the two the one
+    with fewer votes).
     Each with Holm's correction.
 
     Args:
@@ -234,7 +235,7 @@ def _constant(
 
 
 def _copycats(votes: Votes, kappa: Sequence[Estimate], level: float) -> dict[int, str]:
-    """Two who say the same on nearly all shared items, while the others differ."""
+    """Two who say the same on nearly all shared items, while neither does with a third: a tribe is no copy."""
     from scipy import sparse
     from scipy.stats import binom
 
@@ -257,7 +258,11 @@ def _copycats(votes: Votes, kappa: Sequence[Estimate], level: float) -> dict[int
     if not len(one):
         return {}
     n, k = shared[one, two], same[one, two]
-    usual = np.clip(np.maximum(rate[one], rate[two]), 1e-3, 1 - 1e-3)
+    near = np.where((shared >= LEAST_SHARED) & ~np.eye(r, dtype=bool), same / (shared + 2), 0.0)
+    best, first = near.max(axis=1), near.argmax(axis=1)
+    near[np.arange(r), first] = 0.0
+    third = [np.where(first[a] == b, near.max(axis=1)[a], best[a]) for a, b in ((one, two), (two, one))]
+    usual = np.clip(np.max([rate[one], rate[two], *third], axis=0), 1e-3, 1 - 1e-3)
     p = holm(binom.sf(k - 1, n, usual))
     total = np.bincount(votes.by, minlength=r)
     hits = np.flatnonzero((p < level) & (k / n >= 0.98))
