@@ -126,7 +126,7 @@ def main() -> None:
             ours=ours_timed,
             theirs=theirs_timed,
             args={"path": made},
-            repeat=2,
+            repeat=1,
             conditions=f"{ROWS:,} rows, {WIDTH} features, two classes: label issues (Jaccard {jaccard:.3f}), "
             "near-duplicates, outliers, order, weak groups, empty, imbalance; arrays in memory",
         )
