@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -113,7 +113,6 @@ class Case:
         benchmarks: Files of benchmarks whose items must not be in the data.
         policy: A model directory or name, for audits that ask what a policy makes of the data.
         n_pairs: Most pairs whose texts are held at once; audits of texts look at a sample of that size.
-        settings: Audit id → its own settings.
     """
 
     feedback: Feedback
@@ -123,7 +122,6 @@ class Case:
     benchmarks: Sequence[str] = ()
     policy: str | None = None
     n_pairs: int = 20_000
-    settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     @cached_property
     def n_rows(self) -> int:
