@@ -165,15 +165,13 @@ def test_strange_texts_end_in_a_diagnosis(text: str, tmp_path: Path, capsys: Any
 
 
 def test_another_process_gives_the_same_figures(tmp_path: Path) -> None:
-    words = [f"word{i}" for i in range(40)]
-    groups = [
-        pair(
-            f"g{i}",
-            " ".join(words[(i * k) % 40] for k in range(3, 12)),
-            " ".join(words[(i + k) % 40] for k in range(8)),
-        )
-        for i in range(120)
-    ]
+    groups = []
+    for i in range(200):  # sources that win a little more often than not, every prompt twice: folds matter
+        one, two = f"m{i * 7 % 5}", f"m{(i * 7 + 1 + i % 3) % 5}"
+        first = 1.0 if (i * 2654435761 >> 7) % 10 < 4 + (one < two) * 3 else 0.0
+        said = (Judgement("comparison", (0, 1), "ann", first, outcome="first" if first else "second"),)
+        answers = (Response(text=f"answer {i}", source=one), Response(text=f"reply {i * 3}", source=two))
+        groups.append(Group(f"g{i}", f"prompt {i // 2}", answers, said))
     path = tmp_path / "pairs.parquet"
     write_groups(groups, path)
     command = [
