@@ -24,7 +24,9 @@ def test_every_objective_of_the_catalogue_is_on_the_map(name: str) -> None:
 
 @pytest.mark.parametrize("code", CODE, ids=range(len(CODE)))
 def test_the_code_runs(code: str) -> None:
-    exec(compile(code, "docs/objectives.md", "exec"), {"__name__": "docs"})
+    names: dict[str, object] = {"__name__": "docs"}
+    exec(compile(code, "docs/objectives.md", "exec"), names)
+    assert names.keys() - {"__name__", "__builtins__"}, "the code of the page defines what it shows"
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=range(len(RECIPES)))
